@@ -1,0 +1,1 @@
+"""Changes to training images: during training on the device (online), and as copies on disk (offline)."""

@@ -1,0 +1,107 @@
+"""Choosing classes and images from a source, and setting a validation split aside."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyres.data.arrays import Description, Labels, Source, Split, channel_statistics
+from tinyres.errors import UserError, nearest
+from tinyres.params import Subset
+
+
+def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dict[str, Split]]:
+    """The chosen part of a source in the pipeline's own form.
+
+    Labels become 0…K−1 in alphabetical order of the class names; images keep the source's order.
+
+    Raises:
+        UserError: a class does not exist, or the validation split leaves nothing to train or test on.
+    """
+    classes = choose_classes(source, subset.classes)
+    splits = {name: _relabel(source, split, classes) for name, split in source.splits.items()}
+    if subset.per_class is not None:
+        splits = {name: split.take(_first_of_each(split.labels, subset.per_class)) for name, split in splits.items()}
+    splits = set_validation_aside(splits, subset, seed)
+    mean, std = channel_statistics(splits["train"].images)
+    height, width = splits["train"].images.shape[1:3]
+    superclasses = [source.superclasses[name] for name in classes] if source.superclasses else None
+    sizes = {name: len(split) for name, split in splits.items()}
+    origin = subset.validation_from if "validation" in splits else None
+    return Description(source.name, classes, superclasses, (height, width), sizes, origin, mean, std), splits
+
+
+def choose_classes(source: Source, wanted: str | list[str]) -> list[str]:
+    """Class names in alphabetical order: all, those of one superclass, or those of a list.
+
+    Raises:
+        UserError: a name is unknown (with the nearest one), or fewer than two classes are left.
+    """
+    if wanted == "all":
+        return sorted(source.classes)
+    if isinstance(wanted, str):
+        members = sorted(name for name, superclass in source.superclasses.items() if superclass == wanted)
+        if not members:
+            known = sorted(set(source.superclasses.values()))
+            if wanted in source.classes:
+                raise UserError(f"subset.classes is {wanted!r}, a single class; give a list of at least two classes.")
+            raise UserError(f"subset.classes: there is no superclass {wanted!r}{nearest(wanted, [*known, 'all'])}")
+        return members
+    for name in wanted:
+        if name not in source.classes:
+            raise UserError(f"subset.classes: there is no class {name!r}{nearest(name, sorted(source.classes))}")
+    if len(set(wanted)) < 2:
+        raise UserError(f"subset.classes is {wanted!r}; give at least two different classes.")
+    return sorted(set(wanted))
+
+
+def set_validation_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
+    """Move `subset.validation` images from the training or the test split into a split of their own.
+
+    From `train` the draw is stratified: every class gives its share, to within one image. From `test` it is the first
+    images in the source's order, as a study does that validates on a part of the test set.
+    """
+    if not subset.validation:
+        return splits
+    origin = splits[subset.validation_from]
+    count = round(subset.validation * len(origin)) if subset.validation < 1 else int(subset.validation)
+    if not 0 < count < len(origin):
+        raise UserError(
+            f"subset.validation takes {count} of the {len(origin)} {subset.validation_from} images; "
+            "give a number that leaves some for both."
+        )
+    chosen = np.zeros(len(origin), bool)
+    if subset.validation_from == "test":
+        chosen[:count] = True
+    else:
+        chosen[_stratified(origin.labels, count, np.random.default_rng(seed))] = True
+    return splits | {
+        subset.validation_from: origin.take(np.flatnonzero(~chosen)),
+        "validation": origin.take(np.flatnonzero(chosen)),
+    }
+
+
+def _stratified(labels: Labels, count: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    """Rows of `count` images drawn so that each class is represented by its share (largest remainders)."""
+    sizes = np.bincount(labels)
+    exact = sizes * count / len(labels)
+    quota = np.floor(exact).astype(int)
+    quota[np.argsort(quota - exact, kind="stable")[: count - quota.sum()]] += 1
+    rows = [generator.choice(np.flatnonzero(labels == label), take, replace=False) for label, take in enumerate(quota)]
+    return np.concatenate(rows)
+
+
+def _relabel(source: Source, split: Split, classes: list[str]) -> Split:
+    new_label = np.full(len(source.classes), -1, np.int64)
+    for label, name in enumerate(classes):
+        new_label[source.classes.index(name)] = label
+    labels = new_label[split.labels]
+    rows = np.flatnonzero(labels >= 0)
+    return Split(split.images[rows], labels[rows])
+
+
+def _first_of_each(labels: Labels, count: int) -> NDArray[np.intp]:
+    """Rows of the first `count` images of each label, in their original order."""
+    order = np.argsort(labels, kind="stable")
+    sizes = np.bincount(labels)
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rank = np.arange(len(labels)) - starts
+    return np.sort(order[rank < count])

@@ -1,0 +1,400 @@
+"""The schema of `params.yaml`: every parameter with its type, range and unit, checked as a whole before anything runs.
+
+A stage names the parameters it reads (`read_params("seed", "lr")`) and can reach no others, so the list in `dvc.yaml`
+can be held to it by a test.
+"""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from tinyres.errors import UserError, nearest
+
+# Strict: `true` is no 1, although Python takes it for one.
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Count = Annotated[Whole, Field(ge=1)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A part of `params.yaml`: unknown keys are refused, values cannot change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Where the images come from."""
+
+    source: Literal["cifar100", "digits"]
+    """`cifar100`: the official archive; `digits`: scikit-learn's handwritten digits, 8×8, no download."""
+
+
+class Subset(Section):
+    """Which images of the source are used, and for what."""
+
+    classes: str | list[str]
+    """`all`, one superclass by name, or a list of classes."""
+    per_class: Count | None
+    """Keep the first n images of each class and split; null keeps all."""
+    validation: NotNegative
+    """Images set aside for validation: a share below 1, or a whole number of images; 0 for none."""
+    validation_from: Literal["train", "test"]
+    """`train`: a stratified draw, by `seed`, from the training images; `test`: the first test images, in order."""
+
+    @field_validator("validation")
+    @classmethod
+    def _share_or_whole_number(cls, validation: float) -> float:
+        if validation >= 1 and not validation.is_integer():
+            raise ValueError("give a share below 1 or a whole number of images")
+        return validation
+
+
+class OnlineAugmentation(Section):
+    """What happens to each training image, each time it is seen. Drawn per image, in this order."""
+
+    crop_padding: Annotated[Whole, Field(ge=0, le=16)]
+    """Pixels of black border on each side from which a crop of the original size is cut."""
+    flip: Share
+    """Probability of a horizontal flip."""
+    rotation: Annotated[Number, Field(ge=0, le=180)]
+    """Rotation angle, uniform in ±rotation degrees; nearest pixel, black fill."""
+    brightness: NotNegative
+    """Factor, uniform in [max(0, 1 − b), 1 + b]; the four colour changes come in random order."""
+    contrast: NotNegative
+    """Factor, as for brightness."""
+    saturation: NotNegative
+    """Factor, as for brightness."""
+    hue: Annotated[Number, Field(ge=0, le=0.5)]
+    """Shift, uniform in ±hue turns of the colour circle."""
+
+
+class Augment(Section):
+    """Copies on disk (offline) and changes during training (online)."""
+
+    offline: list[str]
+    """Names of pipelines; each adds one changed copy of the training set."""
+    online: OnlineAugmentation
+
+
+class Optimizer(Section):
+    """The optimizer; its learning rate and weight decay are the top-level `lr` and `weight_decay`."""
+
+    name: Literal["adamw", "sgd"]
+    momentum: Annotated[Number, Field(ge=0, lt=1)]
+    """Momentum of `sgd`; `adamw` keeps its usual betas (0.9, 0.999) and does not read it."""
+    accumulation: Count
+    """Parts into which a batch of `batch_size` is split to save memory; the gradient is that of the whole batch."""
+    clip_norm: Positive | None
+    """Largest norm of the whole gradient; null for no clipping."""
+
+
+class Scheduler(Section):
+    """The learning rate over time."""
+
+    name: Literal["cosine", "constant"]
+    """`cosine`: from `lr` to 0 over `epochs`, stepped once per epoch; `constant`: `lr`."""
+
+
+class Stem(Section):
+    """The first convolution and what follows it: the two changes of the paper's modified ResNet-18."""
+
+    kernel: Annotated[Whole, Field(ge=1, le=15)]
+    """Pixels."""
+    stride: Annotated[Whole, Field(ge=1, le=4)]
+    """Pixels."""
+    padding: Annotated[Whole, Field(ge=0, le=7)]
+    """Pixels."""
+    maxpool: bool
+    """Whether the 3×3 stride 2 max-pool follows."""
+
+
+class Model(Section):
+    """One network of the study."""
+
+    architecture: Literal["resnet18", "cnn"]
+    """`resnet18`: torchvision's; `cnn`: the report's small network."""
+    stem: Stem | None
+    """Of a ResNet; null keeps torchvision's own. `cnn` has none."""
+    standardise: bool
+    """Whether pixels in [0, 1] are brought to the training images' mean 0 and standard deviation 1 per channel."""
+
+    @model_validator(mode="after")
+    def _only_a_resnet_has_a_stem(self) -> Self:
+        if self.architecture == "cnn" and self.stem is not None:
+            raise ValueError("the architecture 'cnn' has no stem to choose: set stem to null")
+        return self
+
+
+class EarlyStopping(Section):
+    """Ending a training when the validation loss no longer falls."""
+
+    patience: Count | None
+    """Epochs without a new lowest validation loss after which training ends, as Keras counts them; null: never."""
+    restore_best: bool
+    """Whether the model is that of the lowest validation loss, rather than that of the last epoch."""
+
+
+class Reference(Section):
+    """A source's own figures, shown beside ours where they are for the same images."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """What its columns are called."""
+    source: str
+    """The `data.source` that its figures are for."""
+    classes: Count
+    """The number of classes that its figures are for."""
+    models: dict[str, dict[str, Number]]
+    """By model and metric, in the table's units (per cent; nats)."""
+    by_class: dict[str, dict[str, tuple[Number, Number, Number, Count]]]
+    """By model and class: precision, recall, F1 (fractions) and number of images; {} for none."""
+
+
+class Evaluate(Section):
+    """How the trained networks are compared."""
+
+    batch_size: Count
+    """Images per forward pass; changes speed and memory only."""
+    gallery: list[Annotated[int, Field(ge=0)]]
+    """Test images, by their number in the source's order, that come first in the gallery of predictions."""
+    reference: Reference | None
+
+
+class Embed(Section):
+    """t-SNE of the penultimate features, and how clustered they are."""
+
+    perplexity: Positive
+    iterations: Annotated[Whole, Field(ge=250)]
+    """Gradient steps of t-SNE."""
+    neighbours: Count
+    """k of the k-nearest-neighbour accuracy."""
+
+
+class Tracking(Section):
+    """Where MLflow keeps the runs; the store itself is `MLFLOW_TRACKING_URI`, by default `mlflow.db` at the root."""
+
+    experiment: Annotated[str, Field(min_length=1)]
+
+
+class Runtime(Section):
+    """The machine's part. What `auto` means was decided by measurement; see docs/architecture.md."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "float32", "bfloat16"]
+    compile: Literal["auto", True, False]
+    deterministic: bool
+    """Bit-identical runs on a GPU as well, at a price in speed; a CPU is deterministic either way."""
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)]
+    lr: Positive
+    batch_size: Annotated[Whole, Field(ge=2)]
+    """Images per optimizer step; batch normalisation needs at least 2."""
+    epochs: Count
+    weight_decay: NotNegative
+    data: Data
+    subset: Subset
+    augment: Augment
+    optimizer: Optimizer
+    scheduler: Scheduler
+    early_stopping: EarlyStopping
+    models: Annotated[dict[str, Model], Field(min_length=1)]
+    evaluate: Evaluate
+    embed: Embed
+    tracking: Tracking
+    runtime: Runtime
+
+    @field_validator("models")
+    @classmethod
+    def _model_names_are_file_names(cls, models: dict[str, Model]) -> dict[str, Model]:
+        for name in models:
+            if not name.replace("_", "").replace("-", "").isalnum():
+                raise ValueError(f"the model name {name!r} becomes a file name: use letters, digits, '-' and '_'")
+        return models
+
+    @model_validator(mode="after")
+    def _stopping_early_needs_validation(self) -> Self:
+        if not self.subset.validation and (self.early_stopping.patience or self.early_stopping.restore_best):
+            raise ValueError(
+                "early_stopping needs validation images, since the test set chooses nothing: "
+                "set subset.validation (0.1, say), or early_stopping.patience to null and restore_best to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _batch_can_be_split(self) -> Self:
+        if self.optimizer.accumulation * 2 > self.batch_size:
+            raise ValueError(
+                f"optimizer.accumulation is {self.optimizer.accumulation}, which leaves parts of less than 2 images "
+                f"of a batch of {self.batch_size}: lower it or raise batch_size"
+            )
+        return self
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML takes `1e-5` for text; DVC, which reads and writes the same file, for the number that it is."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def read_params(*names: str, file: Path | str = "params.yaml") -> Params:
+    """Read and check the whole file, then hand out only the named parameters.
+
+    Args:
+        names: top-level keys (`seed`), or `section.key` for one entry of a section (`models.baseline`,
+            `augment.online`). Reaching for anything else on the result raises AttributeError or KeyError.
+        file: the parameters file, by default the one in the working folder.
+
+    Raises:
+        UserError: the file is missing or unreadable, or a value does not fit the schema.
+    """
+    params = validate_params(load_yaml(Path(file)), str(file))
+    return Params.model_construct(**select(params, *names))
+
+
+def load_yaml(file: Path) -> dict[str, Any]:
+    """The file's content as plain values.
+
+    Raises:
+        UserError: the file is missing, or no YAML mapping.
+    """
+    if not file.is_file():
+        raise UserError(f"There is no {file} in {Path.cwd()}; run from a study's folder, the one that holds dvc.yaml.")
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is not valid YAML ({' '.join(str(error).split())}); correct that line.") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{file} holds no parameters; restore it with `git checkout {file}`.")
+    return content
+
+
+def validate_params(content: dict[str, Any], file: str = "params.yaml") -> Params:
+    """Check plain values against the schema.
+
+    Raises:
+        UserError: one sentence on the first value that does not fit, and how many more there are.
+    """
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        # Unknown names first: a misspelt parameter is also a missing one.
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        sentences = list(dict.fromkeys(_sentence(problem, content) for problem in problems))
+        more = f" ({len(sentences) - 1} more after this one)" if len(sentences) > 1 else ""
+        raise UserError(f"{file}: {sentences[0]}{more}") from None
+
+
+def select(params: Params, *names: str) -> dict[str, Any]:
+    """The named top-level values; a section of which only single entries are named holds only those."""
+    chosen: dict[str, Any] = {}
+    for name in names:
+        section, _, key = name.partition(".")
+        value = getattr(params, section)
+        if not key:
+            chosen[section] = value
+        elif isinstance(value, dict):
+            if key not in value:
+                raise UserError(f"params.yaml has no {name}{nearest(key, list(value))}")
+            chosen.setdefault(section, {})[key] = value[key]
+        else:
+            part = {key: getattr(value, key)}
+            chosen[section] = type(value).model_construct(**{**dict(chosen.get(section, {})), **part})
+    return chosen
+
+
+def plain(params: Params) -> dict[str, Any]:
+    """The parameters that were read, as nested plain values (for JSON)."""
+    return params.model_dump(mode="json", exclude_unset=True)
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted name: `{"optimizer": {"name": "adamw"}}` becomes `{"optimizer.name": "adamw"}`."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            result.update(flat(value, f"{prefix}{key}."))
+        else:
+            result[f"{prefix}{key}"] = value
+    return result
+
+
+def _sentence(problem: ErrorDetails, content: dict[str, Any]) -> str:
+    """Which parameter, what it is, and what to give in its place."""
+    name, value, schema = _place(problem["loc"], content)
+    full_name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] in ("extra_forbidden", "invalid_key"):
+        return f"unknown parameter {full_name!r}{nearest(str(problem['loc'][-1]), sorted(schema['properties']))}"
+    if problem["type"] == "missing":
+        return f"the parameter {full_name!r} is missing; restore it with `git checkout params.yaml`."
+    if problem["type"] == "value_error":  # one of the validators above, in its own words
+        reason = problem["msg"].removeprefix("Value error, ")
+        if isinstance(value, dict):
+            return f"{name}: {reason}." if name else f"{reason}."
+        return f"{name} is {_shown(value)}: {reason}."
+    demand = _demand(schema)
+    if problem["type"] == "finite_number":
+        demand = demand.replace("a number", "a finite number")
+    return f"{name} is {_shown(value)}: give {demand}."
+
+
+def _place(location: tuple[int | str, ...], content: Any) -> tuple[str, Any, dict[str, Any]]:
+    """The parameter that an error's location leads to: its name, its value, and what the schema says of it.
+
+    A location may go on below the parameter, into an item of a list or a branch of a union.
+    """
+    schema, names = _schema(), []
+    for part in location:
+        inner = schema.get("properties", {}).get(part) or schema.get("additionalProperties")
+        if not inner or part not in content:
+            break
+        # A section that may also be null counts as the section.
+        inner = next((option for option in inner.get("anyOf", []) if "$ref" in option), inner)
+        schema = _schema()["$defs"][inner["$ref"].rpartition("/")[2]] if "$ref" in inner else inner
+        content = content[part]
+        names.append(str(part))
+    return ".".join(names), content, schema
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return Params.model_json_schema()
+
+
+def _demand(schema: dict[str, Any]) -> str:
+    """What a value must be, in words."""
+    if "anyOf" in schema:
+        return " or ".join(_demand(option) for option in schema["anyOf"])
+    if "const" in schema or "enum" in schema:
+        return " or ".join(_shown(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema["type"] == "object":
+        return "a section with " + (", ".join(schema.get("properties", [])) or "an entry for each name")
+    if schema["type"] in ("integer", "number"):
+        bounds = {
+            "minimum": "of at least",
+            "exclusiveMinimum": "greater than",
+            "maximum": "at most",
+            "exclusiveMaximum": "less than",
+        }
+        limits = " and ".join(f"{words} {schema[bound]}" for bound, words in bounds.items() if bound in schema)
+        return f"a {'whole ' * (schema['type'] == 'integer')}number {limits}".rstrip()
+    return {"string": "a name", "array": "a list of names", "boolean": "true or false", "null": "null"}[schema["type"]]
+
+
+def _shown(value: Any) -> str:
+    """A value as YAML has it, on one line."""
+    return json.dumps(value, ensure_ascii=False, default=str).replace('"', "'")

@@ -1,0 +1,16 @@
+"""From stored images to the tensors that networks are fed."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def channels_first(images: NDArray[np.uint8]) -> Tensor:
+    """uint8 N×H×W×3, as stored, as a uint8 N×3×H×W tensor."""
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+
+
+def in_unit_range(images: Tensor) -> Tensor:
+    """uint8 as float32 in [0, 1]."""
+    return images.float().div_(255)

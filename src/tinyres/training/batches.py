@@ -1,0 +1,85 @@
+"""An epoch's batches, gathered and augmented on the device that holds all the images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinyres.augmentation.online import BatchAugmentation, Draws, draw
+from tinyres.data.arrays import Split
+from tinyres.params import OnlineAugmentation
+from tinyres.pixels import channels_first
+
+
+@dataclass(frozen=True)
+class ResidentSplit:
+    """A split on the device: uint8 N×3×H×W and int64 N."""
+
+    images: Tensor
+    labels: Tensor
+
+    @classmethod
+    def from_arrays(cls, split: Split, device: torch.device) -> "ResidentSplit":
+        return cls(channels_first(split.images).to(device), torch.from_numpy(split.labels.copy()).to(device))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, count: int) -> "ResidentSplit":
+        """The first `count` images."""
+        return ResidentSplit(self.images[:count], self.labels[:count])
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """Which images form which batch, and how each is changed: drawn on the CPU from (seed, epoch) alone.
+
+    Within a batch the images are sorted by when hue has its turn, so that those images are one slice; the order of
+    images inside a batch means nothing to training.
+    """
+
+    rows: Tensor
+    """Every image once, int64 N, batch after batch."""
+    draws: Draws
+    bounds: list[tuple[int, int]]
+    """First and last + 1 of each batch in `rows`."""
+    hue_turns: list[list[int]]
+    """For each batch, how many images have hue first, second, third, last."""
+
+
+def plan_epoch(count: int, batch_size: int, policy: OnlineAugmentation, seed: int, epoch: int) -> EpochPlan:
+    """Shuffle `count` images into batches and draw their augmentation.
+
+    A last batch of a single image joins the one before it: batch normalisation cannot do with one.
+    """
+    generator = torch.Generator().manual_seed(seed_of(seed, epoch))
+    starts = list(range(0, count, batch_size))
+    if len(starts) > 1 and count - starts[-1] == 1:
+        starts.pop()
+    bounds = list(zip(starts, [*starts[1:], count], strict=True))
+    shuffled = torch.randperm(count, generator=generator)
+    draws = draw(policy, count, generator)
+    batch = torch.repeat_interleave(torch.tensor([stop - start for start, stop in bounds]))
+    key = batch * 4 + draws.hue_position()
+    by_hue = key.argsort(stable=True)
+    turns = key.bincount(minlength=4 * len(bounds)).view(-1, 4).tolist()
+    return EpochPlan(shuffled[by_hue], draws[by_hue], bounds, turns)
+
+
+def batches(
+    split: ResidentSplit, plan: EpochPlan, augmentation: BatchAugmentation, first: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pixels (float32 B×3×H×W in [0, 1]) and labels (int64 B) of each batch, from batch number `first` on."""
+    device = split.labels.device
+    rows, recipe = plan.rows.to(device), augmentation.recipe(plan.draws)
+    for (start, stop), turns in zip(plan.bounds[first:], plan.hue_turns[first:], strict=True):
+        chosen = rows[start:stop]
+        images = split.images.index_select(0, chosen)  # copies whole images; `images[chosen]` goes pixel by pixel
+        yield augmentation(images, recipe.part(start, stop), turns), split.labels[chosen]
+
+
+def seed_of(*parts: int) -> int:
+    """A seed for one purpose, from the study's seed and numbers that name the purpose; well mixed, so 0 is fine."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))

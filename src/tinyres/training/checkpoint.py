@@ -1,0 +1,55 @@
+"""Checkpoints of one training, found again only by the same parameters, code and data.
+
+They lie outside of every DVC output, since DVC removes outputs before it runs a stage, and in the repository itself,
+since the folders of queued experiments do not last.
+"""
+
+import os
+import shutil
+from typing import Any
+
+import torch
+
+from tinyres.project import project_root
+
+
+class Checkpoints:
+    """The last two checkpoints of the training that `key` names (a hash of its parameters, code and data)."""
+
+    def __init__(self, key: str) -> None:
+        self.folder = project_root() / ".checkpoints" / key
+        self.latest = self.folder / "latest.pt"
+        self.previous = self.folder / "previous.pt"
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the state beside the last one, then let it take its place. If that fails, the last one stays.
+
+        Raises:
+            OSError: the disk is full or the place not writable.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = self.folder / f"draft-{os.getpid()}.pt"
+        try:
+            with draft.open("wb") as stream:
+                torch.save(state, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if self.latest.exists():
+                self.latest.replace(self.previous)
+            draft.replace(self.latest)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def load(self, device: torch.device) -> dict[str, Any] | None:
+        """The newest state that can be read, or None. Nothing is unpickled; a file cut short is passed over."""
+        for file in (self.latest, self.previous):
+            try:
+                state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+            except (OSError, RuntimeError, EOFError, ValueError):
+                continue
+            return state
+        return None
+
+    def remove(self) -> None:
+        """Forget the training: it is finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)

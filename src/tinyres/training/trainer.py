@@ -1,0 +1,242 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tinyres.augmentation.online import BatchAugmentation
+from tinyres.errors import UserError
+from tinyres.history import Record
+from tinyres.inference import BATCH_SIZE, logits_of
+from tinyres.models import Classifier
+from tinyres.params import Params
+from tinyres.runtime import Machine
+from tinyres.training.batches import ResidentSplit, batches, plan_epoch, seed_of
+from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.early_stopping import epochs_since_best, has_stalled
+from tinyres.training.interruption import StopRequest, stop_on_signal
+from tinyres.training.optimization import make_optimizer, make_scheduler
+from tinyres.training.progress import Progress
+
+NETWORK_RANDOMNESS = 1  # names the seed of what a network draws itself (dropout), apart from shuffling
+
+
+class Sums:
+    """Loss, right answers and images of an epoch so far, on the device: read once per epoch, not per step."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.values = torch.zeros(3, dtype=torch.float64, device=device)
+        self.bad_step = torch.full((), math.inf, device=device)
+        """The first step whose loss was not finite."""
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor, step: int) -> None:
+        """Count one batch; `loss` is its mean."""
+        right = (logits.argmax(dim=1) == labels).sum()
+        self.values += torch.stack(
+            [loss.double() * len(labels), right.double(), right.new_tensor(len(labels)).double()]
+        )
+        self.bad_step.clamp_(max=torch.where(loss.isfinite(), math.inf, float(step)))
+
+    def read(self) -> tuple[float, float, int]:
+        """Mean loss, accuracy and number of images; waits for the device."""
+        loss, right, seen = self.values.tolist()
+        return loss / seen, right / seen, int(seen)
+
+
+class Trainer:
+    """Trains one classifier to the end, or goes on from its last checkpoint.
+
+    Args:
+        params: seed, lr, batch_size, epochs, weight_decay, augment.online, optimizer, scheduler, early_stopping.
+        name: the model's name, for what is shown.
+        classifier: on the machine's device; trained in place.
+        train: the training images.
+        monitored: prefix (`val` or `test`) and split followed after every epoch. Only a validation split can end the
+            training early.
+        machine: device and precision.
+        checkpoints: where states are kept until the training has ended.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        name: str,
+        classifier: Classifier,
+        train: ResidentSplit,
+        monitored: tuple[str, ResidentSplit],
+        machine: Machine,
+        checkpoints: Checkpoints,
+    ) -> None:
+        self.params, self.classifier, self.train, self.machine = params, classifier, train, machine
+        self.monitored_prefix, self.monitored = monitored
+        self.checkpoints = checkpoints
+        self.forward: Callable[[Tensor], Tensor] = classifier
+        if machine.compiles:
+            mode = "reduce-overhead" if machine.device.type == "cuda" else "default"  # CUDA graphs
+            self.forward = torch.compile(classifier, mode=mode)
+        if machine.device.type == "cuda":
+            classifier.to(memory_format=torch.channels_last)
+        height, width = train.images.shape[2:]
+        self.augmentation = BatchAugmentation(params.augment.online, height, width, machine.device)
+        self.optimizer = make_optimizer(classifier.parameters(), params)
+        self.scheduler = make_scheduler(self.optimizer, params)
+        self.progress = Progress(name, params.epochs, len(train), machine.device.type == "cpu")
+        self.history: list[Record] = []
+        self.best_network: dict[str, Tensor] | None = None
+        self.epoch = 0
+        self.step = 0
+        self.sums = Sums(machine.device)
+
+    def fit(self, after_epoch: Callable[[list[Record]], None] = lambda _: None) -> list[Record]:
+        """Train to the last epoch; returns one record per epoch.
+
+        Args:
+            after_epoch: called with the history so far, after each epoch's checkpoint and once on resuming; the last
+                record may be new to it, the earlier ones are as before.
+
+        Raises:
+            UserError: the loss is not finite, memory ran out, or the process was asked to stop (after saving).
+        """
+        if state := self.checkpoints.load(self.machine.device):
+            self._restore(state)
+            self.progress.say(f"goes on after epoch {self.epoch}, step {self.step}")
+            after_epoch(self.history)
+        with stop_on_signal() as stop:
+            while not self._is_finished():
+                self._finish_epoch(self.train_epoch(stop))
+                if stop and not self._is_finished():
+                    self._save_and_stop(stop)
+                self.checkpoints.save(self._state())
+                after_epoch(self.history)
+        if self.best_network is not None:
+            self.classifier.network.load_state_dict(self.best_network)
+        return self.history
+
+    def _is_finished(self) -> bool:
+        patience = self.params.early_stopping.patience
+        return self.epoch == self.params.epochs or (patience is not None and has_stalled(self.history, patience))
+
+    def train_epoch(self, stop: StopRequest) -> Record:
+        """Take every step that is left of the epoch and turn to the next; returns the training's part of the record.
+
+        Raises:
+            UserError: as for `fit`.
+        """
+        started, first_step = time.perf_counter(), self.step
+        seed, epoch = self.params.seed, self.epoch
+        plan = plan_epoch(len(self.train), self.params.batch_size, self.params.augment.online, seed, epoch)
+        if self.step == 0:
+            torch.manual_seed(seed_of(seed, epoch, NETWORK_RANDOMNESS))
+        self.classifier.train()
+        self.progress.epoch_starts(epoch, len(plan.bounds), self.step)
+        for pixels, labels in batches(self.train, plan, self.augmentation, first=self.step):
+            self._train_step(pixels, labels)
+            self.step += 1
+            self._show_progress()
+            if stop and self.step < len(plan.bounds):
+                self._save_and_stop(stop)
+        return self._end_epoch(len(self.train) - plan.bounds[first_step][0], started)
+
+    def _train_step(self, pixels: Tensor, labels: Tensor) -> None:
+        """One step of the optimizer; the batch may be taken in several parts to save memory."""
+        parts = self.params.optimizer.accumulation
+        try:
+            for part in range(parts):
+                some_pixels, some_labels = pixels[part::parts], labels[part::parts]
+                with self.machine.autocast():
+                    logits = self.forward(some_pixels)
+                    loss = F.cross_entropy(logits, some_labels)
+                (loss * (len(some_labels) / len(labels))).backward()
+                self.sums.add(loss.detach(), logits.detach(), some_labels, self.step)
+        except torch.OutOfMemoryError:
+            raise UserError(
+                f"The GPU's memory does not hold batch_size = {self.params.batch_size} with optimizer.accumulation = "
+                f"{parts}; raise optimizer.accumulation (same result, less memory) or lower batch_size."
+            ) from None
+        if self.params.optimizer.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.classifier.parameters(), self.params.optimizer.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _end_epoch(self, images: int, started: float) -> Record:
+        """Read the sums and begin the next epoch."""
+        loss, accuracy, _ = self.sums.read()  # waits for the device, so the time is that of the training
+        seconds = time.perf_counter() - started
+        self._check_finite()
+        record: Record = {"epoch": self.epoch + 1, "train_loss": loss, "train_accuracy": accuracy}
+        record |= {"seconds": seconds, "images_per_second": images / seconds, "timestamp": time.time()}
+        self.epoch, self.step, self.sums = self.epoch + 1, 0, Sums(self.machine.device)
+        return record
+
+    def _finish_epoch(self, record: Record) -> None:
+        """Complete the record, step the schedule and keep the best weights if they are wanted."""
+        record |= self._look_at_monitored() | {"lr": self.optimizer.param_groups[0]["lr"]}
+        self.scheduler.step()
+        self.history.append(record)
+        self.progress.epoch_ends(record)
+        if self.params.early_stopping.restore_best and epochs_since_best(self.history) == 0:
+            self.best_network = {name: value.clone() for name, value in self.classifier.network.state_dict().items()}
+
+    def _look_at_monitored(self) -> Record:
+        logits = logits_of(self.classifier, self.monitored.images, BATCH_SIZE, self.machine)
+        labels = self.monitored.labels.cpu()
+        return {
+            f"{self.monitored_prefix}_loss": F.cross_entropy(logits, labels).item(),
+            f"{self.monitored_prefix}_accuracy": (logits.argmax(dim=1) == labels).double().mean().item(),
+        }
+
+    def _show_progress(self) -> None:
+        self.progress.step()
+        if self.progress.due():
+            self._check_finite()
+            loss, accuracy, seen = self.sums.read()
+            epochs_left = self.params.epochs - self.epoch - seen / len(self.train)
+            self.progress.show(loss, accuracy, seen, epochs_left)
+
+    def _check_finite(self) -> None:
+        bad_step = self.sums.bad_step.item()
+        if math.isfinite(bad_step):
+            lr = self.optimizer.param_groups[0]["lr"]
+            raise UserError(
+                f"The loss is not finite at epoch {self.epoch + 1}, step {bad_step + 1:.0f}, lr {lr:g}; "
+                "lower lr or set optimizer.clip_norm (1.0, say)."
+            )
+
+    def _save_and_stop(self, stop: StopRequest) -> None:
+        self.checkpoints.save(self._state())
+        assert stop.signal is not None
+        raise UserError(
+            f"Stopped by {stop.signal.name} after epoch {self.epoch}, step {self.step}, and saved; "
+            "run the same command again to go on from there."
+        )
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "network": self.classifier.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "sums": self.sums.values,
+            "bad_step": self.sums.bad_step,
+            "cpu_generator": torch.get_rng_state(),
+            "device_generator": torch.cuda.get_rng_state() if self.machine.device.type == "cuda" else None,
+            "history": self.history,
+            "best_network": self.best_network,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.classifier.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
+        self.best_network = state["best_network"]
+        self.sums.values, self.sums.bad_step = state["sums"], state["bad_step"]
+        torch.set_rng_state(state["cpu_generator"].cpu())
+        if state["device_generator"] is not None:
+            torch.cuda.set_rng_state(state["device_generator"].cpu())
