@@ -1,0 +1,70 @@
+"""augment: changed copies of the training set, and a picture of what training will see."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tinyres.atomic import replacing
+from tinyres.augmentation.offline import copies_of
+from tinyres.augmentation.online import BatchAugmentation, draw
+from tinyres.data.arrays import Images, Split, read_description, read_split, write_split
+from tinyres.errors import told_in_one_sentence
+from tinyres.figures import draw_augmentations, draw_labelled_images
+from tinyres.params import OnlineAugmentation, read_params
+from tinyres.pixels import channels_first
+
+SUBSET = Path("data/subset")
+COPIES = Path("data/augmented")
+SHOWN_IMAGES, SHOWN_DRAWS, GRID_IMAGES = 10, 4, 20
+
+
+def main() -> None:
+    params = read_params("seed", "augment")
+    train = read_split(SUBSET / "train")
+    copies = write_copies(train, params.augment.offline, params.seed)
+    classes = read_description(SUBSET).classes
+    labels = [classes[label].replace("_", " ") for label in train.labels[:GRID_IMAGES]]
+    draw_labelled_images("plots/training_images.png", train.images[:GRID_IMAGES], labels)
+    draw_augmentations("plots/augmentations.png", [
+        ("original", train.images[:SHOWN_IMAGES]),
+        *offline_views(copies, params.augment.offline, len(train)),
+        *online_views(params.augment.online, train.images[:SHOWN_IMAGES], params.seed),
+    ])  # fmt: skip
+
+
+def write_copies(train: Split, pipelines: list[str], seed: int) -> Split:
+    copies = copies_of(train, pipelines, seed)
+    with replacing(COPIES) as draft:
+        write_split(draft, copies)
+    return copies
+
+
+def offline_views(copies: Split, pipelines: list[str], count: int) -> list[tuple[str, Images]]:
+    """The first images of each pipeline's copy of the `count` training images."""
+    starts = range(0, len(copies), count)
+    return [(name.replace("_", " "), copies.images[start : start + SHOWN_IMAGES])
+            for name, start in zip(pipelines, starts, strict=True)]  # fmt: skip
+
+
+def online_views(policy: OnlineAugmentation, images: Images, seed: int) -> list[tuple[str, Images]]:
+    """The same images under several draws of the policy, in their own order; none where it changes nothing."""
+    generator = torch.Generator().manual_seed(seed)
+    augmentation = BatchAugmentation(policy, images.shape[1], images.shape[2], torch.device("cpu"))
+    views: list[tuple[str, Images]] = []
+    if not (augmentation.moves or augmentation.changes_colour):
+        return views
+    for number in range(1, SHOWN_DRAWS + 1):
+        draws = draw(policy, len(images), generator)
+        by_hue = draws.hue_position().argsort(stable=True)
+        turns = draws.hue_position().bincount(minlength=4).tolist()
+        view = np.empty_like(images)
+        pixels = augmentation(channels_first(images)[by_hue], augmentation.recipe(draws[by_hue]), turns)
+        view[by_hue.numpy()] = (pixels * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        views.append((f"draw {number}", view))
+    return views
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

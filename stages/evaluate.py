@@ -1,0 +1,175 @@
+"""evaluate: the trained networks on the test images, side by side."""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+from tinyres.atomic import write_json, write_text
+from tinyres.data.arrays import Description, Split, read_description, read_split
+from tinyres.errors import UserError, told_in_one_sentence
+from tinyres.evaluation import (
+    Assessment,
+    Logits,
+    assess,
+    best_and_worst,
+    classification_rows,
+    most_confused,
+    per_class_rows,
+)
+from tinyres.figures import draw_confusion, draw_curves, draw_gallery
+from tinyres.history import read_history
+from tinyres.inference import logits_of
+from tinyres.models import load_model
+from tinyres.params import Evaluate, Reference, read_params
+from tinyres.pixels import channels_first
+from tinyres.runtime import Machine, prepare_machine
+from tinyres.tables import Table, accuracy_table, classification_table, extremes_table
+from tinyres.tracking import evaluation_tag, record_results
+
+SUBSET = Path("data/subset")
+METRICS = Path("metrics")
+PLOTS = Path("plots")
+EXTREMES = 5  # classes at either end, as in the paper's Table 3
+CONFUSED_PAIRS = 20
+GALLERY_IMAGES = 20
+
+
+def main(names: list[str]) -> None:
+    params = read_params("evaluate", "tracking", "runtime")
+    machine = prepare_machine(params.runtime)
+    data = read_description(SUBSET)
+    test, every = test_images(data)
+    logits = {name: logits_by(name, every, params.evaluate, machine) for name in names}
+    assessments = {name: assess(each[-len(test) :], test.labels) for name, each in logits.items()}
+    on_every = {name: assess(each, every.labels) for name, each in logits.items()}
+    reference = comparable(params.evaluate.reference, data)
+
+    results = {name: each.figures() for name, each in assessments.items()}
+    if len(every) > len(test):
+        for name, each in on_every.items():
+            results[name]["test_accuracy_all"] = each.top1
+    write_json(METRICS / "evaluate.json", results)
+    figures = {name: end_of_training(name) | values for name, values in results.items()}
+    files = [
+        *write_tables(figures, reference, assessments, data),
+        *draw_figures(assessments, data),
+        *(draw_predictions(name, on_every[name], every, len(test), params.evaluate.gallery, data) for name in names),
+    ]
+    record_results(params.tracking.experiment, figures, files, "evaluate", evaluation_tag(names, reference))
+
+
+def test_images(data: Description) -> tuple[Split, Split]:
+    """The test split, and with those before it that a study took from the test set for validation."""
+    test = read_split(SUBSET / "test")
+    if data.validation_from == "test":
+        return test, read_split(SUBSET / "validation").followed_by(test)
+    return test, test
+
+
+def logits_by(name: str, images: Split, evaluate: Evaluate, machine: Machine) -> Logits:
+    classifier, _ = load_model(Path("models") / name)
+    pixels = channels_first(images.images)
+    return logits_of(classifier.to(machine.device), pixels, evaluate.batch_size, machine).numpy()
+
+
+def comparable(reference: Reference | None, data: Description) -> Reference | None:
+    """The source's figures, if they are for images like these."""
+    if reference and (reference.source, reference.classes) == (data.source, len(data.classes)):
+        return reference
+    return None
+
+
+def end_of_training(name: str) -> dict[str, float]:
+    """What the tables show of a model's training."""
+    training = json.loads((METRICS / f"train_{name}.json").read_text(encoding="utf-8"))
+    return {key: value for key, value in training.items() if key.startswith("train_accuracy")}
+
+
+def write_tables(
+    figures: dict[str, dict[str, float]],
+    reference: Reference | None,
+    assessments: dict[str, Assessment],
+    data: Description,
+) -> list[Path]:
+    """Table 2, Table 3, scores by class, and the most confused pairs."""
+    table = accuracy_table({name: [values] for name, values in figures.items()}, reference)
+    write_text(METRICS / "table.csv", table.render("csv"))
+    write_text(METRICS / "table.md", table.render("md"))
+    write_rows(METRICS / "per_class.csv", per_class_rows(assessments, data.classes, data.superclasses))
+    confused = [pair for name, each in assessments.items() for pair in confused_pairs(name, each, data.classes)]
+    write_rows(METRICS / "confused_pairs.csv", confused, ["model", "actual", "predicted", "images"])
+    write_parts(METRICS / "extremes.md", {name: extremes(each, data.classes) for name, each in assessments.items()})
+    scores = {name: classification(name, each, reference, data.classes) for name, each in assessments.items()}
+    write_parts(METRICS / "classification.md", scores)
+    names = ("table.csv", "table.md", "per_class.csv", "confused_pairs.csv", "extremes.md", "classification.md")
+    return [METRICS / name for name in names]
+
+
+def confused_pairs(name: str, assessment: Assessment, classes: list[str]) -> list[dict[str, str]]:
+    return [
+        {"model": name, "actual": classes[actual], "predicted": classes[predicted], "images": str(count)}
+        for actual, predicted, count in most_confused(assessment.confusion, CONFUSED_PAIRS)
+    ]
+
+
+def extremes(assessment: Assessment, classes: list[str]) -> Table:
+    accuracy = dict(zip(classes, assessment.per_class.tolist(), strict=True))
+    best, worst = best_and_worst(assessment.per_class, min(EXTREMES, len(classes) // 2))
+    return extremes_table(accuracy, [classes[k] for k in best], [classes[k] for k in worst])
+
+
+def classification(name: str, assessment: Assessment, reference: Reference | None, classes: list[str]) -> Table:
+    source = reference.by_class.get(name, {}) if reference else {}
+    return classification_table(classification_rows(assessment, classes), reference.name if reference else "", source)
+
+
+def write_parts(file: Path, tables: dict[str, Table]) -> None:
+    """One Markdown file with a table per model."""
+    write_text(file, "\n".join(f"**{name}**\n\n{table.render('md')}" for name, table in tables.items()))
+
+
+def write_rows(file: Path, rows: list[dict[str, str]], columns: list[str] | None = None) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns or list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(file, text.getvalue())
+
+
+def draw_figures(assessments: dict[str, Assessment], data: Description) -> list[Path]:
+    """Accuracy and loss charts of all models, and each one's confusion matrix."""
+    histories = {name: read_history(PLOTS / "history" / f"{name}.csv") for name in assessments}
+    files = [PLOTS / "accuracy.png", PLOTS / "loss.png"]
+    for file in files:
+        draw_curves(file, histories, file.stem)
+    for name, each in assessments.items():
+        files.append(PLOTS / f"confusion_{name}.png")
+        draw_confusion(files[-1], each.confusion, data.classes, data.superclasses)
+    return files
+
+
+def draw_predictions(
+    name: str, assessment: Assessment, images: Split, tested: int, first: list[int], data: Description
+) -> Path:
+    """The gallery: the images that the study names, then the first of the `tested` last ones, twenty in all."""
+    for number in first:
+        if number >= len(images):
+            raise UserError(f"evaluate.gallery names image {number}, but there are {len(images)}; count from 0.")
+    others = [number for number in range(len(images) - tested, len(images)) if number not in first]
+    shown = [*first, *others][:GALLERY_IMAGES]
+    file = PLOTS / f"gallery_{name}.png"
+    draw_gallery(
+        file,
+        images.images[shown],
+        predicted=[data.classes[assessment.predicted[number]] for number in shown],
+        probability=[float(assessment.probability[number]) for number in shown],
+        actual=[data.classes[images.labels[number]] for number in shown],
+    )
+    return file
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main(sys.argv[1:])

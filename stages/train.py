@@ -1,0 +1,95 @@
+"""train-<model>: one network of the study, from fresh weights to a model folder, its curves and its MLflow run."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from tinyres.atomic import write_json
+from tinyres.data.arrays import Description, read_description, read_split
+from tinyres.errors import told_in_one_sentence
+from tinyres.fingerprint import hash_files, hash_value, import_closure
+from tinyres.history import write_history
+from tinyres.inference import accuracy_of
+from tinyres.models import ModelDescription, build, save_model, weights_hash
+from tinyres.params import Params, plain, read_params
+from tinyres.runtime import Machine, prepare_machine
+from tinyres.tracking import Recorder, lineage_tags
+from tinyres.training.batches import ResidentSplit, seed_of
+from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.trainer import Trainer
+
+SUBSET = Path("data/subset")
+COPIES = Path("data/augmented")
+
+
+def main(name: str) -> None:
+    params = read_params(
+        *("seed", "lr", "batch_size", "epochs", "weight_decay", "augment.online", "optimizer", "scheduler"),
+        *("early_stopping", f"models.{name}", "tracking", "runtime"),
+    )
+    machine = prepare_machine(params.runtime)
+    data = read_description(SUBSET)
+    description = describe(name, params, data)
+    torch.manual_seed(seed_of(params.seed))
+    classifier = build(description).to(machine.device)
+
+    train, followed = load_images(data, machine)
+
+    key = training_key(description)
+    checkpoints = Checkpoints(key)
+    tags = lineage_tags(f"train-{name}", description.training["data"])
+    recorder = Recorder(params.tracking.experiment, name, key, description.training["params"], tags)
+    trainer = Trainer(params, name, classifier, train, followed, machine, checkpoints)
+    history = trainer.fit(after_epoch=recorder.history)
+
+    originals = train.first(data.sizes["train"])
+    model = Path("models") / name
+    save_model(model, classifier, description)
+    write_history(Path("plots/history") / f"{name}.csv", history)
+    write_json(Path("metrics") / f"train_{name}.json", {
+        "train_accuracy": history[-1]["train_accuracy"],
+        "train_accuracy_clean": accuracy_of(classifier, originals.images, originals.labels, machine),
+        "train_loss": history[-1]["train_loss"],
+        "epochs": len(history),
+    })  # fmt: skip
+    recorder.finish(history, weights_hash(model), classifier, data.image_size)
+    checkpoints.remove()
+
+
+def describe(name: str, params: Params, data: Description) -> ModelDescription:
+    """What `model.json` will say, the parameters and data of the training included."""
+    spec = params.models[name]
+    read = plain(params)
+    del read["tracking"]  # where a run is recorded changes nothing in the model
+    training = {"params": read | {"model": read.pop("models")[name]}, "data": hash_files([SUBSET / "dataset.json"])}
+    mean, std = (data.mean, data.std) if spec.standardise else ([0.0] * 3, [1.0] * 3)
+    return ModelDescription(name, spec.model_dump(), data.classes, data.image_size, mean, std, training)
+
+
+def training_key(description: ModelDescription) -> str:
+    """Hash of everything that decides the result: parameters, code, data (its copies too), version of torch."""
+    script = Path(__file__)
+    copies = [COPIES / "images.npy", COPIES / "labels.npy"]
+    return hash_value({
+        "model": description.name,
+        "training": description.training,
+        "code": hash_files([script, *import_closure(script)]),
+        "copies": hash_files(copies),
+        "torch": torch.__version__,
+    })  # fmt: skip
+
+
+def load_images(data: Description, machine: Machine) -> tuple[ResidentSplit, tuple[str, ResidentSplit]]:
+    """The training images with their copies behind them, and the split to follow: validation, or else the test set."""
+    train = read_split(SUBSET / "train").followed_by(read_split(COPIES))
+    prefix, followed = ("val", "validation") if "validation" in data.sizes else ("test", "test")
+    return (
+        ResidentSplit.from_arrays(train, machine.device),
+        (prefix, ResidentSplit.from_arrays(read_split(SUBSET / followed), machine.device)),
+    )
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main(sys.argv[1])
