@@ -1,0 +1,32 @@
+"""What several test modules share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tinyres.data import cifar100
+from tinyres.data.arrays import Source
+
+
+@pytest.fixture(scope="session")
+def archive() -> Path:
+    """The real CIFAR-100 archive; tests download nothing."""
+    location = os.environ.get("CIFAR100_ARCHIVE", "")
+    if not Path(location).is_file():
+        pytest.skip("CIFAR100_ARCHIVE names no file")
+    return Path(location)
+
+
+@pytest.fixture(scope="session")
+def members(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the archive's three verified members."""
+    folder = tmp_path_factory.mktemp("cifar100")
+    cifar100.extract_members(archive, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def source(members: Path) -> Source:
+    """All of CIFAR-100."""
+    return cifar100.read(members)

@@ -1,0 +1,30 @@
+"""Every number in the README's result tables stands in a file that the pipeline wrote."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TABLES = re.findall(r"<!-- (\S+\.md) -->\n(.*?)<!-- end -->", README, flags=re.S)
+
+
+def test_there_are_result_tables():
+    assert TABLES
+
+
+@pytest.mark.parametrize(("file", "shown"), TABLES, ids=[file for file, _ in TABLES])
+def test_a_result_table_is_its_file(file, shown):
+    assert shown.strip() == (ROOT / file).read_text(encoding="utf-8").strip()
+
+
+def test_every_file_that_the_readme_links_to_is_there():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).is_file(), target
+
+
+def test_make_targets_in_the_readme_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"`make (\w+)`", README)):
+        assert re.search(rf"^{target}:", makefile, flags=re.M), target

@@ -1,0 +1,122 @@
+"""Table 2 and Table 3 of the paper: which rows and columns, and how numbers are rounded."""
+
+import csv
+import io
+import statistics
+from pathlib import Path
+
+import pytest
+
+from tinyres.params import read_params
+from tinyres.tables import Table, accuracy_table, extremes_table
+
+RESULTS = {
+    "baseline": {"train_accuracy": 0.8, "train_accuracy_clean": 0.9, "test_accuracy": 0.68424, "test_loss": 1.2346},
+    "modified": {"train_accuracy": 0.9, "train_accuracy_clean": 1.0, "test_accuracy": 0.68426, "test_loss": 1.1},
+}
+
+
+def once(results: dict) -> dict:
+    """As the results of one run of each model."""
+    return {model: [figures] for model, figures in results.items()}
+
+
+PAPER = read_params("evaluate", file=Path(__file__).parents[1] / "params.yaml").evaluate.reference
+
+
+def test_table_2_without_a_reference():
+    table = accuracy_table(once(RESULTS), None)
+    assert table.header == ["metric", "baseline", "modified", "improvement"]
+    assert table.rows == [
+        ["training accuracy (%)", "80.00", "90.00", "+10.00"],
+        ["training accuracy, images as they are (%)", "90.00", "100.00", "+10.00"],
+        ["test accuracy (%)", "68.42", "68.43", "+0.00"],
+        ["test loss (nats)", "1.23", "1.10", "-0.13"],
+    ]
+
+
+def test_the_improvement_is_that_of_the_unrounded_values():
+    row = accuracy_table(once(RESULTS), None).rows[2]
+    assert row[1:3] == ["68.42", "68.43"]  # 68.424 and 68.426
+    assert row[3] == "+0.00"
+
+
+def test_table_2_beside_the_papers_own_figures():
+    table = accuracy_table(once(RESULTS), PAPER)
+    assert table.header[4:] == ["paper: baseline", "paper: modified", "paper: improvement"]
+    shown = {row[0]: row[4:] for row in table.rows}
+    assert shown["training accuracy (%)"] == ["82.15", "89.31", "+7.16"]
+    assert shown["test accuracy (%)"] == ["68.42", "70.19", "+1.77"]
+    assert shown["test loss (nats)"] == ["", "", ""]  # the paper gives none
+
+
+def test_a_reference_without_one_of_the_models():
+    half = PAPER.model_copy(update={"models": {"baseline": {"test_accuracy": 68.42}}})
+    shown = {row[0]: row[4:] for row in accuracy_table(once(RESULTS), half).rows}
+    assert shown["test accuracy (%)"] == ["68.42", "", ""]
+
+
+@pytest.mark.parametrize("models", [["baseline"], ["baseline", "modified", "third"]])
+def test_there_is_no_improvement_but_between_two(models):
+    results = dict.fromkeys(models, RESULTS["baseline"])
+    assert accuracy_table(once(results), None).header == ["metric", *models]
+    assert accuracy_table(once(results), PAPER).header == ["metric", *models, *(f"paper: {name}" for name in models)]
+    assert {len(row) for row in accuracy_table(once(results), PAPER).rows} == {1 + 2 * len(models)}
+
+
+def test_only_metrics_that_all_models_have():
+    results = {"baseline": {"test_accuracy": 0.5, "test_top5": 0.9}, "modified": {"test_accuracy": 0.6}}
+    assert [row[0] for row in accuracy_table(once(results), None).rows] == ["test accuracy (%)"]
+
+
+def test_table_3():
+    table = extremes_table({"cat": 0.914, "dog": 0.5, "ant": 0.126}, ["cat", "dog"], ["ant", "dog"])
+    assert table.header == ["high-accuracy classes", "accuracy (%)", "lower-accuracy classes", "accuracy (%)"]
+    assert table.rows == [["cat", "91", "ant", "13"], ["dog", "50", "dog", "50"]]
+
+
+TABLE = Table(["metric", "a_1", "b, c"], [["test accuracy (%)", "68.40", ""], ["loss", "1.00", "-0.10"]])
+
+
+def test_csv_comes_back_as_it_was():
+    text = TABLE.render("csv")
+    assert list(csv.reader(io.StringIO(text))) == [TABLE.header, *TABLE.rows]
+    assert text.endswith("\n")
+    assert "\r" not in text
+
+
+def test_markdown():
+    assert TABLE.render("md") == (
+        "| metric            |   a_1 |   b, c |\n"
+        "|:------------------|------:|-------:|\n"
+        "| test accuracy (%) | 68.40 |        |\n"
+        "| loss              |  1.00 |  -0.10 |\n"
+    )
+
+
+def test_latex_is_escaped_and_keeps_trailing_zeros():
+    lines = [" ".join(line.split()) for line in TABLE.render("latex").splitlines()]
+    assert lines[0] == r"\begin{tabular}{lrr}"
+    assert lines[1] == r"\toprule"
+    assert lines[2] == r"metric & a\_1 & b, c \\"
+    assert lines[4] == r"test accuracy (\%) & 68.40 & \\"
+    assert lines[-1] == r"\end{tabular}"
+
+
+def test_several_seeds_are_mean_and_deviation_and_improve_pair_by_pair():
+    first, second = [0.10, 0.20, 0.60], [0.15, 0.35, 0.55]
+    results = {"a": [{"test_accuracy": value} for value in first], "b": [{"test_accuracy": value} for value in second]}
+    table = accuracy_table(results, None)
+    assert table.header == ["metric", "a (n = 3)", "b (n = 3)", "improvement"]
+    mean, deviation = statistics.mean, statistics.stdev
+    gains = [100 * (y - x) for x, y in zip(first, second, strict=True)]
+    assert table.rows[0][1:] == [
+        f"{100 * mean(first):.2f} ± {100 * deviation(first):.2f}",
+        f"{100 * mean(second):.2f} ± {100 * deviation(second):.2f}",
+        f"{mean(gains):+.2f} ± {deviation(gains):.2f}",
+    ]
+
+
+def test_an_improvement_takes_as_many_runs_of_either_model():
+    results = {"a": [{"test_accuracy": 0.5}], "b": [{"test_accuracy": 0.5}] * 2}
+    assert accuracy_table(results, None).header == ["metric", "a", "b (n = 2)"]
