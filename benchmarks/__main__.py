@@ -1,0 +1,60 @@
+"""Measure all benchmarks, or the named ones; then write `results.json` and the page on it."""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks import arithmetic, efficiency, end_to_end, growth, input_rate, start_up
+from benchmarks.measure import environment
+from benchmarks.readme import number, render
+from benchmarks.setting import Setting, make_setting
+from tinyres.atomic import write_json, write_text
+
+HERE = Path(__file__).parent
+RESULTS, PAGE = HERE / "results.json", HERE / "README.md"
+BENCHMARKS = {
+    "input": input_rate,
+    "efficiency": efficiency,
+    "end-to-end": end_to_end,
+    "growth": growth,
+    "arithmetic": arithmetic,
+    "start-up": start_up,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(BENCHMARKS)}; by default all")
+    names = parser.parse_args().names or list(BENCHMARKS)
+    if unknown := set(names) - set(BENCHMARKS):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(BENCHMARKS)}")
+    setting = make_setting()
+    for name in names:
+        save(setting.machine.device.type, name, measure(name, setting))
+
+
+def measure(name: str, setting: Setting) -> dict[str, Any]:
+    """Run one benchmark and show its figures."""
+    surroundings = environment(setting.machine.device, setting.origin)
+    started = time.perf_counter()
+    figures = BENCHMARKS[name].measure(setting)
+    print(f"{name} ({time.perf_counter() - started:.0f} s)")
+    for figure in figures:
+        print(f"  {figure.what}: {number(figure.value)}{figure.unit} {figure.target and f'({figure.target}) '}", end="")
+        print(f"[{figure.detail}]", flush=True)
+    return {"environment": surroundings, "figures": [asdict(figure) for figure in figures]}
+
+
+def save(kind: str, name: str, result: dict[str, Any]) -> None:
+    """Put one result beside the others, and write the page anew."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    results.setdefault(kind, {})[name] = result
+    write_json(RESULTS, results)
+    write_text(PAGE, render(results, BENCHMARKS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""A whole training epoch of our trainer against the usual loop: torchvision's dataset and transforms on PIL images, a
+`DataLoader` whose workers stay alive between epochs (two on a CPU, one per core beside a GPU), torch's default AdamW,
+and `loss.item()` at each step; the same networks, augmentation, batch size and precision. Each loop has a process of
+its own, since ours also changes how the process keeps memory; their epochs take turns."""
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+
+import torch
+
+from benchmarks.measure import Figure, interleave, median, ratios, spread
+from benchmarks.networks import make_network
+from benchmarks.setting import NETWORKS, Setting, epoch_seconds, make_trainer, paper_params, with_classes
+from benchmarks.usual_loop import UsualLoop
+from tinyres.data.arrays import Split
+from tinyres.runtime import Machine, prepare_machine
+
+TITLE = "End to end"
+REPETITIONS = 5
+TARGETS = {"baseline": "≥ 1.4", "modified": "≥ 1", "cnn": "≥ 3"}
+
+
+def measure(setting: Setting) -> list[Figure]:
+    """One ratio per network and batch size."""
+    return [ratio(setting, network, size) for network in NETWORKS for size in setting.batch_sizes]
+
+
+def ratio(setting: Setting, network: str, batch_size: int) -> Figure:
+    """The usual loop's time over ours."""
+    split = setting.part(network)
+    arguments = (network, split, batch_size, setting.machine)
+    with ExitStack() as stack:
+        contenders = {}
+        for name, make in {"ours": make_ours, "usual": make_usual}.items():
+            context = multiprocessing.get_context("spawn")
+            pool = ProcessPoolExecutor(1, context, initializer=settle, initargs=(make, arguments))
+            stack.enter_context(pool)
+            contenders[name] = lambda pool=pool: pool.submit(run).result()
+        seconds = interleave(contenders, REPETITIONS)
+    pairs = ratios(seconds["usual"], seconds["ours"])
+    ours, usual = (len(split) / median(seconds[name]) for name in ("ours", "usual"))
+    detail = f"{ours:,.0f} against {usual:,.0f} images/s; {spread(pairs)}"
+    target = TARGETS[network] if not setting.on_gpu else "≥ 1"
+    return Figure(f"{NETWORKS[network]}, batch {batch_size}", median(pairs), "×", target, detail)
+
+
+def make_ours(network: str, split: Split, batch_size: int, machine: Machine) -> Callable[[], float]:
+    """Our trainer, on the machine as the train stage prepares it."""
+    trainer = make_trainer(network, split, batch_size, prepare_machine(paper_params().runtime))
+    return lambda: epoch_seconds(trainer)
+
+
+def make_usual(network: str, split: Split, batch_size: int, machine: Machine) -> Callable[[], float]:
+    """The usual loop, on a process as Python starts it."""
+    torch.backends.cudnn.benchmark = machine.device.type == "cuda"
+    workers = os.cpu_count() or 1 if machine.device.type == "cuda" else 2
+    params = paper_params(batch_size=batch_size)
+    return UsualLoop(make_network(network), with_classes(split, network), params, machine, workers).epoch_seconds
+
+
+def settle(make: Callable[..., Callable[[], float]], arguments: tuple[object, ...]) -> None:
+    """Make a process the home of one loop."""
+    global _epoch
+    _epoch = make(*arguments)
+
+
+def run() -> float:
+    """Train an epoch of this process's loop."""
+    return _epoch()
+
+
+_epoch: Callable[[], float]
