@@ -10,7 +10,7 @@ from tinyres.augmentation.offline import copies_of
 from tinyres.augmentation.online import BatchAugmentation, draw
 from tinyres.data.arrays import Images, Split, read_description, read_split, write_split
 from tinyres.errors import told_in_one_sentence
-from tinyres.figures import draw_augmentations, draw_labelled_images
+from tinyres.figures.images import draw_augmentations, draw_labelled_images
 from tinyres.params import OnlineAugmentation, read_params
 from tinyres.pixels import channels_first
 

@@ -9,7 +9,7 @@ from tinyres.atomic import replacing, write_json
 from tinyres.data.arrays import Description, Labels, read_description, read_split, save_array
 from tinyres.embedding import Groups, clustering, project
 from tinyres.errors import told_in_one_sentence
-from tinyres.figures import draw_embeddings
+from tinyres.figures.embeddings import draw_embeddings
 from tinyres.inference import BATCH_SIZE, features_of
 from tinyres.models import load_model
 from tinyres.params import read_params

@@ -18,7 +18,9 @@ from tinyres.evaluation import (
     most_confused,
     per_class_rows,
 )
-from tinyres.figures import draw_confusion, draw_curves, draw_gallery
+from tinyres.figures.confusion import draw_confusion
+from tinyres.figures.curves import draw_curves
+from tinyres.figures.images import draw_gallery
 from tinyres.history import read_history
 from tinyres.inference import logits_of
 from tinyres.models import load_model

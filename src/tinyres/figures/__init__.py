@@ -1,0 +1,1 @@
+"""Pictures of results, all in one style, with bytes that depend on the results alone."""

@@ -1,0 +1,29 @@
+"""Accuracy and loss against epochs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.ticker import MaxNLocator
+
+from tinyres.figures.style import COLOURS, picture
+from tinyres.history import Record, monitored_split
+
+
+def draw_curves(file: Path | str, histories: Mapping[str, Sequence[Record]], quantity: str) -> None:
+    """Training (dashed) and monitored (solid) `accuracy` or `loss` of every model against epochs (Figure 4)."""
+    followed = monitored_split(next(iter(histories.values())))
+    prefix = "val" if followed == "validation" else "test"
+    scale = 100 if quantity == "accuracy" else 1
+    with picture(file) as figure:
+        axis = figure.subplots()
+        for number, (name, records) in enumerate(histories.items()):
+            epochs = [record["epoch"] for record in records]
+            marker = "o" if len(epochs) == 1 else None
+            for series, line in (("train", "--"), (prefix, "-")):
+                values = [record[f"{series}_{quantity}"] * scale for record in records]
+                label = f"{name}, {'training' if series == 'train' else followed}"
+                axis.plot(epochs, values, line, color=COLOURS[number], marker=marker, label=label)
+        axis.set_xlabel("epoch")
+        axis.set_ylabel("accuracy (%)" if quantity == "accuracy" else "cross-entropy loss (nats)")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.legend()

@@ -1,0 +1,43 @@
+"""One style for every picture, and bytes that depend on what is drawn alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from cycler import cycler
+from matplotlib.figure import Figure
+
+from tinyres.atomic import replacing
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/).
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "savefig.dpi": 150,
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextmanager
+def picture(file: Path | str, width: float = 7, height: float = 4) -> Iterator[Figure]:
+    """A figure (inches) in the project's style, saved as PNG without the time or the program's version."""
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(width, height))
+        try:
+            yield figure
+            with replacing(file) as draft:
+                figure.savefig(draft, format="png", metadata={"Software": None})
+        finally:
+            plt.close(figure)
