@@ -1,9 +1,8 @@
 """train-<model>: one network of the study, from fresh weights to a model folder, its curves and its MLflow run."""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
-
-import torch
 
 from tinyres.atomic import write_json
 from tinyres.data.arrays import Description, read_description, read_split
@@ -15,7 +14,7 @@ from tinyres.models import ModelDescription, build, save_model, weights_hash
 from tinyres.params import Params, plain, read_params
 from tinyres.runtime import Machine, prepare_machine
 from tinyres.tracking import Recorder, lineage_tags
-from tinyres.training.batches import ResidentSplit, seed_of
+from tinyres.training.batches import ResidentSplit, seed_weights
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.trainer import Trainer
 
@@ -31,7 +30,7 @@ def main(name: str) -> None:
     machine = prepare_machine(params.runtime)
     data = read_description(SUBSET)
     description = describe(name, params, data)
-    torch.manual_seed(seed_of(params.seed))
+    seed_weights(params.seed)
     classifier = build(description).to(machine.device)
 
     train, followed = load_images(data, machine)
@@ -76,7 +75,7 @@ def training_key(description: ModelDescription) -> str:
         "training": description.training,
         "code": hash_files([script, *import_closure(script)]),
         "copies": hash_files(copies),
-        "torch": torch.__version__,
+        "torch": version("torch"),
     })  # fmt: skip
 
 

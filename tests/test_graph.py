@@ -1,6 +1,10 @@
 """A stage depends on exactly the modules that it imports and on exactly the parameters that it reads."""
 
 import ast
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +90,16 @@ def test_modules_import_only_from_the_floors_below():
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinyres."):
                 other = node.module.split(".")[1]
                 assert other == own or floor_of[other] < floor_of[own], f"{file.name} imports {node.module}"
+
+
+@pytest.mark.parametrize("stage", ["train", "evaluate", "embed"])
+def test_the_threads_of_a_stage_wait_asleep(stage, tmp_path):
+    """OpenMP tells how it was set up when torch loads it: after `tinyres`, whose first line decides that."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    environment |= {"PYTHONPATH": str(ROOT / "src"), "OMP_DISPLAY_ENV": "true"}
+    command = [sys.executable, ROOT / f"stages/{stage}.py", "baseline"]
+    told = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True).stderr
+    if "OPENMP DISPLAY ENVIRONMENT" not in told:
+        pytest.skip("torch has no OpenMP here")
+    settings = re.findall(r"OMP_WAIT_POLICY = '(\w+)'", told)
+    assert set(settings) == {"PASSIVE"}

@@ -72,18 +72,20 @@ def draw(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> 
 
 @dataclass
 class Recipe:
-    """What the draws of N images mean for images of one size, worked out once for a whole epoch; float32."""
+    """What the draws of N images mean for images of one size, worked out once for a whole epoch; float32.
 
-    source: Tensor
-    """2×N×3: weights of (x, y, 1) of an output pixel in the column and row of the mirrored crop it comes from."""
+    An output pixel comes from the column `by_column[0] + by_row[0]` and the row `by_column[1] + by_row[1]` of its
+    image: a rotation is linear, so its share of either coordinate is worked out by column and by row.
+    """
+
+    by_column: Tensor
+    """2×N×1×W."""
+    by_row: Tensor
+    """2×N×H×1."""
     low: Tensor
-    """2×N×1: the first column and row of the mirrored crop that lie inside the image."""
+    """2×N×1×1: the first column and row of the image that the crop holds."""
     high: Tensor
-    """2×N×1: the last ones."""
-    flip: Tensor
-    """N×1: −1 where the image is mirrored, else 1."""
-    origin: Tensor
-    """N×1, int32: where column 0 of row 0 of the mirrored crop lies in the image's memory, pixels."""
+    """2×N×1×1: the last ones."""
     weights: Tensor
     """3×3×N×1×1: for the first, second and last colour change but hue: weights of the image, its mean grey, its grey"""
     hue: Tensor
@@ -92,8 +94,8 @@ class Recipe:
     def part(self, start: int, stop: int) -> "Recipe":
         """The recipe of a run of images."""
         run = slice(start, stop)
-        low, high, weights = self.low[:, run], self.high[:, run], self.weights[:, :, run]
-        return Recipe(self.source[:, run], low, high, self.flip[run], self.origin[run], weights, self.hue[run])
+        places = (place[:, run] for place in (self.by_column, self.by_row, self.low, self.high))
+        return Recipe(*places, self.weights[:, :, run], self.hue[run])
 
     def to(self, device: torch.device) -> "Recipe":
         """A copy on the device."""
@@ -107,28 +109,24 @@ class BatchAugmentation:
         self.policy, self.height, self.width, self.device = policy, height, width, device
         self.moves = policy.crop_padding > 0 or policy.flip > 0 or policy.rotation > 0
         self.changes_colour = policy.brightness > 0 or policy.contrast > 0 or policy.saturation > 0 or policy.hue > 0
-        # Pixel positions relative to the image's centre: 3×(H·W), rows x, y and 1.
-        x = (torch.arange(width) - (width - 1) / 2).expand(height, width)
-        y = (torch.arange(height) - (height - 1) / 2)[:, None].expand(height, width)
-        self.positions = torch.stack([x, y, torch.ones(height, width)]).flatten(1).to(device)
 
     def recipe(self, draws: Draws) -> Recipe:
         """What the draws mean for images of this size, on the device."""
-        cos, sin, one = draws.angle.cos(), draws.angle.sin(), torch.ones(len(draws))
-        # How far the image begins right of and below the mirrored crop, pixels (negative: left and above).
-        right = draws.flip * (self.policy.crop_padding - draws.left)
-        below = self.policy.crop_padding - draws.top
-        unseen = (right.abs() >= self.width) | (below.abs() >= self.height)  # the crop holds nothing but border
-        right, below = right.masked_fill(unseen, 0), below.masked_fill(unseen, 0)
-        x_of_centre = ((self.width - 1) / 2 * one).masked_fill(unseen, math.inf)  # infinity is inside of no image
-        column = torch.where(draws.flip < 0, self.width - 1 + right, -right)  # of the image, at the crop's first
-        begin = torch.stack([right, below])[:, :, None]
+        width, height = self.width, self.height
+        x = torch.arange(width) - (width - 1) / 2  # of the output's columns and rows, from its centre
+        y = torch.arange(height) - (height - 1) / 2
+        size = torch.tensor([[width], [height]])
+        # The image's column and row at which the crop begins; negative where it begins with border.
+        begin = torch.stack([draws.left, draws.top]) - self.policy.crop_padding
+        sees_image = (begin.abs() < size).all(dim=0)
+        centre = torch.where(sees_image, begin + (size - 1) / 2, math.inf)  # infinity is inside of no image
+        cos, sin = draws.angle.cos(), draws.angle.sin()
+        begin = begin.clamp(1 - size, size - 1)
         return Recipe(
-            torch.stack([cos, -sin, x_of_centre, sin, cos, (self.height - 1) / 2 * one]).view(2, 3, -1).mT,
-            begin.clamp(min=0),
-            begin.clamp(max=0) + torch.tensor([self.width - 1.0, self.height - 1.0])[:, None, None],
-            draws.flip[:, None],
-            (column - below * self.width).int()[:, None],
+            torch.stack([draws.flip * cos, sin])[:, :, None, None] * x,
+            centre[..., None, None] + torch.stack([-draws.flip * sin, cos])[:, :, None, None] * y[:, None],
+            begin.clamp(min=0)[..., None, None],
+            (begin.clamp(max=0) + size - 1)[..., None, None],
             _weights(draws)[..., None, None],
             6 * draws.factors[:, HUE, None, None],
         ).to(self.device)
@@ -152,21 +150,21 @@ class BatchAugmentation:
 
     def _crop_flip_rotate(self, images: Tensor, recipe: Recipe) -> Tensor:
         """Crop from the black-bordered images, mirror, rotate about the centre with black fill: one gather of bytes."""
-        # Where each output pixel comes from in the mirrored crop; the nearest pixel is found as torchvision finds it
-        # (half to even). What comes from outside of the crop or of the image is black. The comparison is in place:
-        # on a CPU, those that make booleans cost ten times an arithmetic pass.
+        # Where each output pixel comes from; the nearest pixel is found as torchvision finds it (half to even). What
+        # comes from outside of the crop or of the image is black. The comparison is in place: on a CPU, those that make
+        # booleans cost ten times an arithmetic pass.
         batch, area = len(images), self.height * self.width
-        source = (recipe.source.flatten(0, 1) @ self.positions).round_().view(2, batch, area)
+        source = (recipe.by_column + recipe.by_row).round_()
         nearest = torch.maximum(source, recipe.low)
         torch.minimum(nearest, recipe.high, out=nearest)
         inside_x, inside_y = source.eq_(nearest)
         light = inside_x.mul_(inside_y).div_(255)[:, None]
         column, row = nearest
-        first = torch.arange(0, batch * 3 * area, 3 * area, dtype=torch.int32, device=images.device)[:, None]
-        index = column.mul_(recipe.flip).add_(row, alpha=self.width).int().add_(recipe.origin + first).flatten()
+        first = torch.arange(0, batch * 3 * area, 3 * area, dtype=torch.int32, device=images.device)[:, None, None]
+        index = column.add_(row, alpha=self.width).int().add_(first).flatten()
         memory = images.flatten()
-        colours = [memory[colour * area :].index_select(0, index).view(batch, area) for colour in range(3)]
-        return torch.stack(colours, dim=1).float().mul_(light).view(images.shape)
+        colours = [memory[colour * area :].index_select(0, index).view(light.shape) for colour in range(3)]
+        return torch.cat(colours, dim=1).float().mul_(light)
 
     def _jitter(self, pixels: Tensor, recipe: Recipe, hue_turns: list[int]) -> None:
         """Brightness, contrast, saturation and hue, in place, each image in its own order.
@@ -227,7 +225,8 @@ def shift_hue(pixels: Tensor, shift: Tensor) -> None:
     hue.div_(chroma.clamp(min=1e-6))  # grey pixels have no hue; their chroma of 0 makes it irrelevant
     hue.add_(1).copysign_(green - blue).add_(shift)
     hue.sub_((hue / 6).floor_(), alpha=6)  # into [0, 6): 0 red, 2 green, 4 blue
-    # Each colour falls from `value` by up to `chroma` with the distance of the hue from its own.
-    torch.addcmul(value, (hue - 3).abs_().neg_().add_(2).clamp_(0, 1), chroma, value=-1, out=red)
+    # Red rises from the lowest with the hue's distance from its opposite; green and blue fall from the highest with the
+    # distance from their own.
+    torch.addcmul(lowest, (hue - 3).abs_().sub_(1).clamp_(0, 1), chroma, out=red)
     torch.addcmul(value, (hue - 2).abs_().sub_(1).clamp_(0, 1), chroma, value=-1, out=green)
     torch.addcmul(value, (hue - 4).abs_().sub_(1).clamp_(0, 1), chroma, value=-1, out=blue)

@@ -80,6 +80,11 @@ def batches(
         yield augmentation(images, recipe.part(start, stop), turns), split.labels[chosen]
 
 
+def seed_weights(seed: int) -> None:
+    """Seed the generator that fresh weights come from."""
+    torch.manual_seed(seed_of(seed))
+
+
 def seed_of(*parts: int) -> int:
     """A seed for one purpose, from the study's seed and numbers that name the purpose; well mixed, so 0 is fine."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
