@@ -46,9 +46,8 @@ class BareSteps:
         size = trainer.params.batch_size
         self.steps = len(trainer.train) // size
         batch = trainer.train.first(size)
-        self.pixels, self.labels = trainer.classifier.normalise(batch.images / 255), batch.labels
-        if self.machine.device.type == "cuda":
-            self.pixels = self.pixels.contiguous(memory_format=torch.channels_last)
+        self.labels = batch.labels
+        self.pixels = trainer.classifier.normalise(batch.images / 255).contiguous(memory_format=torch.channels_last)
         self.network = copy.deepcopy(trainer.classifier.network).train()
         slow = trainer.params.model_copy(update={"lr": 1e-12})
         self.optimizer = make_optimizer(self.network.parameters(), slow)

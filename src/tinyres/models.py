@@ -90,7 +90,9 @@ ARCHITECTURES: dict[str, Builder] = {"resnet18": resnet18, "cnn": cnn}
 class Classifier(nn.Module):
     """A network that takes pixels in [0, 1] and normalises them itself.
 
-    Mean and standard deviation are constants of the model, not weights: they stand in `model.json`.
+    Mean and standard deviation are constants of the model, not weights: they stand in `model.json`. The network's weights
+    lie as `channels_last`, and so does what it computes: the fast order for convolutions on GPUs, and on CPUs for
+    max-pooling, which is half of the report's network otherwise.
     """
 
     mean: Tensor
@@ -98,7 +100,7 @@ class Classifier(nn.Module):
 
     def __init__(self, network: nn.Module, mean: list[float], std: list[float]) -> None:
         super().__init__()
-        self.network = network
+        self.network = network.to(memory_format=torch.channels_last)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 

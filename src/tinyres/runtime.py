@@ -1,8 +1,8 @@
 """The machine's part: device, precision, determinism. What `auto` means is decided here, by measurement.
 
 - precision `auto`: bfloat16 autocast where the GPU has it, float32 on a CPU.
-- compile `auto`: off. On a CPU, `torch.compile` and `channels_last` left the training speed of the ResNets unchanged
-  and cost 30 to 45 s of warm-up.
+- compile `auto`: off. On a CPU, `torch.compile` left the training speed of the ResNets unchanged and cost 30 to 45 s of
+  warm-up.
 """
 
 import ctypes

@@ -79,8 +79,6 @@ class Trainer:
         if machine.compiles:
             mode = "reduce-overhead" if machine.device.type == "cuda" else "default"  # CUDA graphs
             self.forward = torch.compile(classifier, mode=mode)
-        if machine.device.type == "cuda":
-            classifier.to(memory_format=torch.channels_last)
         height, width = train.images.shape[2:]
         self.augmentation = BatchAugmentation(params.augment.online, height, width, machine.device)
         self.optimizer = make_optimizer(classifier.parameters(), params)
