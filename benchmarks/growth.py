@@ -64,7 +64,7 @@ def memory(setting: Setting) -> list[Figure]:
 
 def train_a_little(folder: Path) -> tuple[float, float]:
     """The end of an epoch; peak memory of the process and of the GPU, GB."""
-    import mlflow.pytorch  # noqa: F401  as the train stage does when it records the model
+    import mlflow.pyfunc  # noqa: F401  as the train stage does when it records the model
 
     machine = prepare_machine(paper_params().runtime)
     trainer = make_trainer("modified", read_split(folder), 64, machine)

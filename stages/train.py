@@ -10,7 +10,7 @@ from tinyres.errors import told_in_one_sentence
 from tinyres.fingerprint import hash_files, hash_value, import_closure
 from tinyres.history import write_history
 from tinyres.inference import accuracy_of
-from tinyres.models import ModelDescription, build, save_model, weights_hash
+from tinyres.models import ModelDescription, build, save_model
 from tinyres.params import Params, plain, read_params
 from tinyres.runtime import Machine, prepare_machine
 from tinyres.tracking import Recorder, lineage_tags
@@ -52,7 +52,7 @@ def main(name: str) -> None:
         "train_loss": history[-1]["train_loss"],
         "epochs": len(history),
     })  # fmt: skip
-    recorder.finish(history, weights_hash(model), classifier, data.image_size)
+    recorder.finish(history, model)
     checkpoints.remove()
 
 

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import pytest
-import torch
-from torch import nn
 
 from tinyres.errors import UserError
-from tinyres.models import Classifier
+from tinyres.models import ModelDescription, build, save_model, weights_hash
 from tinyres.params import Reference
 from tinyres.tables import accuracy_table
 from tinyres.tracking import WEIGHTS, Recorder, Store, evaluation_tag, latest_comparison, tracking_uri
@@ -25,6 +23,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     return tmp_path
+
+
+def saved_model(root: Path) -> Path:
+    """A model folder with random weights."""
+    spec = {"architecture": "cnn", "stem": None, "standardise": False}
+    description = ModelDescription("net", spec, ["cat", "dog"], (8, 8), [0.0] * 3, [1.0] * 3, {})
+    save_model(root / "models/net", build(description), description)
+    return root / "models/net"
 
 
 def evaluated_run(store: Store, name: str, seed: int, accuracy: float, tags: dict[str, str], lr: float = 0.1) -> str:
@@ -111,8 +117,7 @@ def test_a_server_that_is_not_there_stops_no_training(root, monkeypatch, capsys)
     recorder = Recorder("some", "net", "key", {"lr": 0.1}, {})
     recorder.history(HISTORY[:1])
     recorder.history(HISTORY[:2])
-    classifier = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), [0.5] * 3, [0.5] * 3)
-    recorder.finish(HISTORY, "hash", classifier, (2, 2))
+    recorder.finish(HISTORY, saved_model(root))
     warnings = capsys.readouterr().err.splitlines()
     assert len(warnings) == 2, "once at the start and once at the end, not at every epoch"
     assert all("MLflow at http://127.0.0.1:9 did not take" in line for line in warnings)
@@ -125,10 +130,9 @@ def test_a_server_that_comes_back_gets_every_epoch_once(root, monkeypatch):
     recorder = Recorder("some", "net", "key", {"lr": 0.1}, {})
     recorder.history(HISTORY[:1])
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    torch.manual_seed(0)
-    classifier = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), [0.5] * 3, [0.5] * 3)
-    recorder.finish(HISTORY, "hash", classifier, (2, 2))
-    (run,) = Store.open("some").runs_with({WEIGHTS: "hash"})
+    model = saved_model(root)
+    recorder.finish(HISTORY, model)
+    (run,) = Store.open("some").runs_with({WEIGHTS: weights_hash(model)})
     points = Store.open("some").client.get_metric_history(run.info.run_id, "train_loss")
     assert [point.step for point in points] == [1, 2, 3]
     assert run.info.status == "FINISHED"

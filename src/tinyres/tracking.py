@@ -5,7 +5,6 @@ by it), `tinyres.weights`, the hash of what came out (`evaluate` finds the run b
 from its cache), and `tinyres.model`, the model's name in the study.
 """
 
-import copy
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +27,26 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by default a de
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
 
 import mlflow
+import numpy as np
 import torch
 import torchvision
 from filelock import FileLock
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
-from torch import Tensor, nn
+from mlflow.types import Schema, TensorSpec
 
 from tinyres.errors import UserError
 from tinyres.fingerprint import hash_value
 from tinyres.history import Record, read_history
-from tinyres.models import Classifier, load_model, weights_hash
+from tinyres.models import read_model_description, weights_hash
 from tinyres.params import Reference, flat
-from tinyres.pixels import in_unit_range
 from tinyres.project import project_root
 
 MODEL, TRAINING, WEIGHTS = "tinyres.model", "tinyres.training", "tinyres.weights"
 EVALUATION = "tinyres.evaluation"  # when and with which other models it was last compared; the table's runs share it
+SERVING_NEEDS = ("mlflow", "numpy", "pydantic", "pyyaml", "safetensors", "torch", "torchvision")  # by `tinyres.serving`
 FINAL = "final/"  # prefix of metrics that `evaluate` adds, apart from the curves of the same names
 
 
@@ -149,29 +151,30 @@ class Store:
         for file in files:
             self.client.log_artifact(run_id, str(file), folder)
 
-    def log_model(self, run_id: str, classifier: Classifier, image_size: tuple[int, int]) -> None:
-        """Store the model: uint8 images N×H×W×3 in, class probabilities N×K out; loading it unpickles nothing."""
-        servable = Servable(copy.deepcopy(classifier).cpu()).eval()
-        example = torch.zeros(4, *image_size, 3, dtype=torch.uint8).numpy()
-        requirements = [f"torch=={torch.__version__.split('+')[0]}", f"mlflow=={mlflow.__version__}"]
+    def log_model(self, run_id: str, folder: Path) -> None:
+        """Store a model folder as an MLflow model: uint8 images N×H×W×3 in, class probabilities N×K out.
+
+        The folder's own two files are what is stored and what `tinyres.serving` loads: one copy of the weights, nothing
+        to unpickle, and `tinyres predict` finds all that it needs. The package's code travels along, for those who have
+        not installed it.
+        """
+        description = read_model_description(folder)
+        images = TensorSpec(np.dtype(np.uint8), (-1, *description.image_size, 3))
+        probabilities = TensorSpec(np.dtype(np.float32), (-1, len(description.classes)))
         with mlflow.start_run(run_id=run_id), _quiet():
-            mlflow.pytorch.log_model(servable, name="model", input_example=example, pip_requirements=requirements)
+            mlflow.pyfunc.log_model(
+                name="model",
+                loader_module="tinyres.serving",  # not imported here: changing it retrains nothing
+                data_path=str(folder),
+                code_paths=[str(Path(__file__).parent)],
+                signature=ModelSignature(Schema([images]), Schema([probabilities])),
+                metadata={"classes": description.classes},
+                pip_requirements=[f"{name}=={version(name)}" for name in SERVING_NEEDS],
+            )
 
     def finish(self, run_id: str) -> None:
         """Close the run."""
         self.client.set_terminated(run_id)
-
-
-class Servable(nn.Module):
-    """A classifier as others use it: stored images in, probabilities out."""
-
-    def __init__(self, classifier: Classifier) -> None:
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Class probabilities N×K of uint8 images N×H×W×3."""
-        return self.classifier(in_unit_range(images.permute(0, 3, 1, 2))).softmax(dim=1)
 
 
 class Recorder:
@@ -202,15 +205,13 @@ class Recorder:
         if self.reachable:
             self._try("an epoch's metrics", lambda store, run_id: store.log_history(run_id, records))
 
-    def finish(
-        self, records: Sequence[Record], weights: str, classifier: Classifier, image_size: tuple[int, int]
-    ) -> None:
-        """Complete the run: all curves, the weights' hash, the model itself."""
+    def finish(self, records: Sequence[Record], folder: Path) -> None:
+        """Complete the run: all curves, the weights' hash, the model folder itself."""
 
         def complete(store: Store, run_id: str) -> None:
             store.log_history(run_id, records)
-            store.log_final(run_id, {}, {WEIGHTS: weights})
-            store.log_model(run_id, classifier, image_size)
+            store.log_final(run_id, {}, {WEIGHTS: weights_hash(folder)})
+            store.log_model(run_id, folder)
             store.finish(run_id)
 
         self._try("the finished run", complete)
@@ -257,12 +258,12 @@ def _run_of(store: Store, name: str) -> str:
     weights = weights_hash(folder)
     if known := store.runs_with({WEIGHTS: weights}):
         return str(known[0].info.run_id)
-    classifier, description = load_model(folder)
+    description = read_model_description(folder)
     key = hash_value({"restored": weights})
     tags = lineage_tags(f"train-{name}", description.training["data"]) | {"tinyres.restored": "true"}
     run_id = store.start_training_run(name, key, description.training["params"], tags)
     store.log_history(run_id, read_history(Path("plots/history") / f"{name}.csv"))
-    store.log_model(run_id, classifier, description.image_size)
+    store.log_model(run_id, folder)
     store.log_final(run_id, {}, {WEIGHTS: weights})
     store.finish(run_id)
     return run_id
