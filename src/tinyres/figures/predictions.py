@@ -1,0 +1,50 @@
+"""What a network makes of images that nobody labelled."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+
+from tinyres.data.arrays import Images
+from tinyres.figures.images import show_image
+from tinyres.figures.style import COLOURS, picture
+
+
+def draw_predictions(file: Path | str, rows: Sequence[tuple[str, Images, Sequence[tuple[str, float]]]]) -> None:
+    """Each image as the network saw it, and its likeliest classes as bars, per cent.
+
+    Args:
+        rows: caption, uint8 H×W×3, and classes with their probabilities, highest first.
+    """
+    columns = 1 if len(rows) == 1 else 2
+    lines = -(-len(rows) // columns)
+    with picture(file, width=5 * columns, height=1.75 * lines + 0.4) as figure:
+        axes = figure.subplots(lines, 2 * columns, squeeze=False, width_ratios=[1, 1.6] * columns).reshape(-1, 2)
+        for (image_axis, bar_axis), (caption, image, classes) in zip(axes, rows, strict=False):
+            show_image(image_axis, image)
+            image_axis.set_title(shortened(caption), fontsize=9, parse_math=False)  # a $ is a $
+            _draw_bars(bar_axis, classes)
+        for axis in axes[len(rows) :].ravel():
+            axis.set_axis_off()
+        for _, lowest in axes[max(0, len(rows) - columns) : len(rows)]:
+            lowest.set_xlabel("probability (%)")
+
+
+def _draw_bars(axis: Axes, classes: Sequence[tuple[str, float]]) -> None:
+    names = [name.replace("_", " ") for name, _ in classes]
+    shares = [100 * share for _, share in classes]
+    bars = axis.barh(range(len(names)), shares, color=[COLOURS[0]] + [COLOURS[5]] * (len(names) - 1))
+    axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=9)
+    axis.set_yticks(range(len(names)), names)
+    axis.tick_params(axis="y", length=0)
+    axis.invert_yaxis()
+    axis.set_xlim(0, 118)  # room for the number beside a full bar
+    axis.set_xticks([0, 50, 100])
+    axis.spines["bottom"].set_bounds(0, 100)
+    axis.grid(axis="y", visible=False)
+    axis.set_axisbelow(True)
+
+
+def shortened(name: str, length: int = 24) -> str:
+    """A file's name with its middle left out where it is long."""
+    return name if len(name) <= length else f"{name[: length - 9]}…{name[-8:]}"
