@@ -280,9 +280,11 @@ class Comparison:
     reference: Reference | None
 
     @property
-    def figures(self) -> dict[str, list[dict[str, float]]]:
-        """The final figures of every run by model."""
-        return {name: [final_figures(run) for run in runs] for name, runs in self.runs.items()}
+    def figures(self) -> dict[str, dict[int, dict[str, float]]]:
+        """The final figures of every run by model and seed."""
+        return {
+            name: {int(run.data.params["seed"]): final_figures(run) for run in runs} for name, runs in self.runs.items()
+        }
 
 
 def final_figures(run: Run) -> dict[str, float]:
