@@ -148,9 +148,9 @@ MEAN_LOWER, MEAN_UPPER = (
 
 
 def compared(accuracy: float, p: float) -> dict[str, float]:
-    """Metrics of a second model, with what its comparison with the first says."""
+    """Metrics of a second model, with what its comparison with a first one of 50 % says."""
     return {"test_accuracy": accuracy, "test_loss": 1} | against_first(
-        {"test_accuracy": 0, "test_accuracy_low": -0.012, "test_accuracy_high": 0.034, "mcnemar_p": p}
+        {"test_accuracy": accuracy - 0.5, "test_accuracy_low": -0.012, "test_accuracy_high": 0.034, "mcnemar_p": p}
     )
 
 
@@ -184,6 +184,11 @@ def test_a_tiny_p_is_no_zero_and_several_seeds_show_the_least_and_the_greatest()
     assert shown(1) == "1.0000"
     assert shown(0.5, 0.02, 0.3) == "0.0200 to 0.5000"
     assert shown(0.5, 1e-9) == "< 0.0001 to 0.5000"
+
+
+def test_a_comparison_with_another_run_than_the_pairs_first_is_not_shown():
+    results = {"a": {"test_accuracy": 0.51, "test_loss": 1}, "b": compared(0.6, 0.01)}
+    assert [row[0] for row in accuracy_table(once(results), None).rows] == ["test accuracy (%)", "test loss (nats)"]
 
 
 def test_ends_of_intervals_and_chance_have_no_improvement():

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,9 +132,17 @@ def _mcnemar(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
 
 
 def _known(pairs: Sequence[Pair], name: str) -> list[float]:
-    """What the second model's metrics say of its comparison with the first, where every pair has it."""
-    (key,) = against_first({name: 0.0})
-    return [second[key] for _, second in pairs] if all(key in second for _, second in pairs) else []
+    """What the second models' metrics say of their comparison with the first, if every one does.
+
+    A run holds its last comparison; that this was with another run than the pair's, the accuracies tell.
+    """
+    gain, key = against_first({"test_accuracy": 0.0, name: 0.0})
+    for first, second in pairs:
+        if key not in second or not isclose(
+            second[gain], second["test_accuracy"] - first["test_accuracy"], abs_tol=1e-9
+        ):
+            return []
+    return [second[key] for _, second in pairs]
 
 
 def _reference_cells(values: Sequence[float | None], compares: bool) -> list[str]:
