@@ -182,6 +182,7 @@ def test_a_tiny_p_is_no_zero_and_several_seeds_show_the_least_and_the_greatest()
 
     assert shown(1e-9) == "< 0.0001"
     assert shown(1) == "1.0000"
+    assert shown(1, 1) == "1.0000"
     assert shown(0.5, 0.02, 0.3) == "0.0200 to 0.5000"
     assert shown(0.5, 1e-9) == "< 0.0001 to 0.5000"
 

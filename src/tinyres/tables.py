@@ -128,7 +128,7 @@ def _mcnemar(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
     known = [f"{p:.4f}" if p >= 0.0001 else "< 0.0001" for p in sorted(_known(pairs, "mcnemar_p"))]
     if not known:
         return []
-    return [("McNemar's exact test (p)", known[0] if len(known) == 1 else f"{known[0]} to {known[-1]}")]
+    return [("McNemar's exact test (p)", known[0] if known[0] == known[-1] else f"{known[0]} to {known[-1]}")]
 
 
 def _known(pairs: Sequence[Pair], name: str) -> list[float]:
