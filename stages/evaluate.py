@@ -32,7 +32,8 @@ from tinyres.pixels import channels_first
 from tinyres.runtime import Machine, prepare_machine
 from tinyres.superclasses import Superclasses
 from tinyres.tables import Table, accuracy_table, against_first, classification_table, extremes_table
-from tinyres.tracking import evaluation_tag, record_results
+from tinyres.tracking.comparison import evaluation_tag
+from tinyres.tracking.results import record_results
 from tinyres.uncertainty import compare
 
 SUBSET = Path("data/subset")

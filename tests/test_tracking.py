@@ -12,7 +12,9 @@ from tinyres.errors import UserError
 from tinyres.models import ModelDescription, build, save_model, weights_hash
 from tinyres.params import Reference
 from tinyres.tables import accuracy_table, against_first
-from tinyres.tracking import WEIGHTS, Recorder, Store, evaluation_tag, latest_comparison, tracking_uri
+from tinyres.tracking.comparison import evaluation_tag, latest_comparison
+from tinyres.tracking.recorder import Recorder
+from tinyres.tracking.store import WEIGHTS, Store, tracking_uri
 from tinyres.uncertainty import compare
 
 HISTORY = [
