@@ -95,14 +95,15 @@ class Classifier(nn.Module):
     for max-pooling, which is half of the report's network otherwise.
     """
 
-    mean: Tensor
-    std: Tensor
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, network: nn.Module, mean: list[float], std: list[float]) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        scale = 1 / torch.tensor(std).view(1, 3, 1, 1)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("shift", -torch.tensor(mean).view(1, 3, 1, 1) * scale, persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits B×K of float pixels B×3×H×W in [0, 1]."""
@@ -110,7 +111,7 @@ class Classifier(nn.Module):
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Subtract the mean and divide by the standard deviation of the training images."""
-        return (pixels - self.mean).div_(self.std).contiguous()
+        return (pixels * self.scale).add_(self.shift).contiguous()
 
     def penultimate(self, pixels: Tensor) -> Tensor:
         """The input of the last linear layer, B×D."""

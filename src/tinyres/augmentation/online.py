@@ -19,7 +19,7 @@ from tinyres.params import OnlineAugmentation
 from tinyres.pixels import in_unit_range
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
-GREY = (0.2989, 0.587, 0.114)  # weights of red, green and blue, as in torchvision's rgb_to_grayscale
+RED, GREEN, BLUE = 0.2989, 0.587, 0.114  # their weights in grey, as in torchvision's rgb_to_grayscale
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Recipe:
     high: Tensor
     """2×N×1×1: the last ones."""
     weights: Tensor
-    """3×3×N×1×1: for the first, second and last colour change but hue: weights of the image, its mean grey, its grey"""
+    """3×3×N×1×1: for the first, second and last colour change but hue, as `_weights` gives them."""
     hue: Tensor
     """N×1×1: hue shift in sixths of the colour circle."""
 
@@ -128,7 +128,7 @@ class BatchAugmentation:
             centre[..., None, None] + torch.stack([-draws.flip * sin, cos])[:, :, None, None] * y[:, None],
             begin.clamp(min=0)[..., None, None],
             (begin.clamp(max=0) + size - 1)[..., None, None],
-            _weights(draws)[..., None, None],
+            _weights(draws, width * height)[..., None, None],
             6 * draws.factors[:, HUE, None, None],
         ).to(self.device)
 
@@ -182,16 +182,18 @@ class BatchAugmentation:
             _change_colour(pixels[:edge], recipe.weights[turn, :, :edge])
 
 
-def _weights(draws: Draws) -> Tensor:
-    """3×3×N: for each turn of brightness, contrast and saturation the weights of image, mean grey and grey.
+def _weights(draws: Draws, area: int) -> Tensor:
+    """3×3×N: for each turn of brightness, contrast and saturation the weights of image, sum of grey, and grey.
 
     All three are one formula, clamp(f·image + (1 − f)·reference), where the reference is black, the image's mean grey,
-    or each pixel's own grey.
+    or each pixel's own grey. Grey is meant in multiples of red's share in it, which spares a pass, and the sum over the
+    image's `area` (pixels) stands for its mean.
     """
     operation = draws.order[draws.order != HUE].view(-1, 3).T
     factor = draws.factors.T.gather(0, operation)
+    reference = RED * (1 - factor)
     return torch.stack(
-        [factor, (1 - factor) * (operation == CONTRAST), (1 - factor) * (operation == SATURATION)], dim=1
+        [factor, reference / area * (operation == CONTRAST), reference * (operation == SATURATION)], dim=1
     )
 
 
@@ -200,10 +202,10 @@ def _change_colour(pixels: Tensor, weights: Tensor) -> None:
     if not len(pixels):
         return
     red, green, blue = pixels.unbind(1)
-    of_image, of_mean, of_grey = weights
-    grey = (red * GREY[0]).add_(green, alpha=GREY[1]).add_(blue, alpha=GREY[2])
-    mean = grey.mean((1, 2), keepdim=True)
-    reference = grey.mul_(of_grey).add_(mean.mul_(of_mean))
+    of_image, of_sum, of_grey = weights
+    grey = torch.add(red, green, alpha=GREEN / RED).add_(blue, alpha=BLUE / RED)
+    total = grey.sum((1, 2), keepdim=True)
+    reference = grey.mul_(of_grey).add_(total.mul_(of_sum))
     torch.addcmul(reference[:, None], pixels, of_image[:, None], out=pixels).clamp_(0, 1)
 
 
@@ -225,7 +227,7 @@ def shift_hue(pixels: Tensor, shift: Tensor) -> None:
     hue = (green - red).add_(blue).sub_(lowest)
     hue.div_(chroma.clamp(min=1e-6))  # grey pixels have no hue; their chroma of 0 makes it irrelevant
     hue.add_(1).copysign_(green - blue).add_(shift)
-    hue.sub_((hue / 6).floor_(), alpha=6)  # into [0, 6): 0 red, 2 green, 4 blue
+    hue.sub_((hue * (1 / 6)).floor_(), alpha=6)  # into [0, 6): 0 red, 2 green, 4 blue
     # Red rises from the lowest with the hue's distance from its opposite; green and blue fall from the highest with the
     # distance from their own.
     torch.addcmul(lowest, (hue - 3).abs_().sub_(1).clamp_(0, 1), chroma, out=red)
