@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import arithmetic, efficiency, end_to_end, growth, input_rate, start_up
+from benchmarks import arithmetic, efficiency, end_to_end, growth, input_rate, start_up, tracking
 from benchmarks.measure import environment
 from benchmarks.readme import number, render
 from benchmarks.setting import Setting, make_setting
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "growth": growth,
     "arithmetic": arithmetic,
     "start-up": start_up,
+    "tracking": tracking,
 }
 
 

@@ -17,7 +17,6 @@ from tinyres.params import Reference
 from tinyres.tables import accuracy_table, against_first
 from tinyres.tracking.comparison import evaluation_tag, latest_comparison
 from tinyres.tracking.recorder import Recorder
-from tinyres.tracking.recording import RECORDING
 from tinyres.tracking.results import record_results
 from tinyres.tracking.store import WEIGHTS, Store, tracking_uri
 from tinyres.uncertainty import compare
@@ -26,15 +25,6 @@ HISTORY = [
     {"epoch": epoch, "train_loss": 1 / epoch, "test_accuracy": 0.1 * epoch, "lr": 0.1, "timestamp": 1e9 + epoch}
     for epoch in (1, 2, 3)
 ]
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository without a store yet."""
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
-    return tmp_path
 
 
 def saved_model(root: Path) -> Path:
@@ -158,11 +148,12 @@ def test_what_is_not_there_is_told_in_one_sentence(root):
         Store.open("some")
 
 
-def train(model: Path, key: str = "key") -> None:
+def train(model: Path, seconds_later: int = 0) -> None:
     """What a training stage tells MLflow."""
-    recorder = Recorder("some", "net", key, {"lr": 0.1}, {"tinyres.stage": "train-net"})
-    recorder.history(HISTORY[:1])
-    recorder.finish(HISTORY, model)
+    recorder = Recorder("some", "net", "key", {"lr": 0.1}, {"tinyres.stage": "train-net"})
+    history = [record | {"timestamp": record["timestamp"] + seconds_later} for record in HISTORY]
+    recorder.history(history[:1])
+    recorder.finish(history, model)
 
 
 def evaluate(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,8 +171,7 @@ def stored(store: Store) -> list[dict[str, Any]]:
         {
             "status": run.info.status,
             "params": run.data.params,
-            "tags": {name: value for name, value in run.data.tags.items() if name.startswith(("tinyres.", "eval"))}
-            | {RECORDING: None},
+            "tags": {name: value for name, value in run.data.tags.items() if name.startswith(("tinyres.", "eval"))},
             "curves": {
                 name: [(point.step, point.value, point.timestamp if point.step else None) for point in
                        client.get_metric_history(run.info.run_id, name)]
@@ -263,7 +253,7 @@ def test_a_later_stage_that_finds_the_server_back_sends_the_training_first(root,
 def test_the_same_training_again_has_a_run_of_its_own(root):
     model = saved_model(root)
     train(model)
-    train(model)
+    train(model, seconds_later=60)
     assert len(stored(Store.open("some"))) == 2
 
 

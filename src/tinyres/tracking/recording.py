@@ -1,12 +1,12 @@
 """What a model's MLflow run is to hold, whole: it can be sent now or later, and twice without harm."""
 
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tinyres.fingerprint import hash_value
 from tinyres.history import Record
 from tinyres.tracking.store import WEIGHTS, Store, now, own_uri, tracking_uri
 
@@ -45,9 +45,14 @@ class Recording(BaseModel):
     ended: int = Field(default_factory=now)
     results: Results | None = None
     """None of a training: that has a run of its own, even where an earlier one had the same weights."""
-    id: str = Field(default_factory=lambda: uuid.uuid4().hex)
     for_own_store: bool = Field(default_factory=lambda: tracking_uri() == own_uri())
     """Whether it is meant for the repository's own store, not for one that MLFLOW_TRACKING_URI names."""
+
+    @property
+    def id(self) -> str:
+        """Hash of what went into the training and of its curves with their times: another training has another, a
+        finished one that was killed while it was recorded has it again."""
+        return hash_value({"key": self.key, "history": self.history})
 
     def send(self, store: Store) -> None:
         """Make the store hold all of it. What is there already, from an earlier attempt or epoch by epoch, stays."""

@@ -35,13 +35,15 @@ def deliver(recordings: Sequence[Recording], what: str) -> None:
     No trained model is lost to a failure of tracking: it is told in one sentence, and that is all.
     """
     try:
-        with _only_sender():
-            store = Store.open(recordings[0].experiment)
-            for folder, waiting in pending():
-                if waiting.experiment == recordings[0].experiment:
-                    _send(folder, waiting, store)
-            for recording in recordings:
-                recording.send(store)
+        experiment = recordings[0].experiment
+        store = Store.open(experiment)
+        if _folders():
+            with _only_sender():
+                for folder, waiting in pending():
+                    if waiting.experiment == experiment:
+                        _send(folder, waiting, store)
+        for recording in recordings:
+            recording.send(store)
     except Exception as error:  # MLflow's own, or whatever its stores and their drivers raise
         keep(recordings, what, trouble(error))
 
@@ -67,7 +69,7 @@ def sync() -> Iterator[Recording]:
         UserError: something waits still; the first reason, and how much.
     """
     reasons: dict[str, str] = {}
-    if not spool_folder().is_dir():
+    if not _folders():
         return
     with _only_sender():
         for folder, recording in pending():
@@ -133,6 +135,5 @@ def _moved(recording: Recording, folder: Path) -> Recording:
 @contextmanager
 def _only_sender() -> Iterator[None]:
     """One process at a time sends what waits, or a recording could be sent twice at once."""
-    spool_folder().mkdir(exist_ok=True)
     with FileLock(spool_folder() / "lock", timeout=LOCK_SECONDS):
         yield

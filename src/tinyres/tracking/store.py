@@ -61,7 +61,7 @@ def own_uri() -> str:
 
 def shown_uri() -> str:
     """The tracking URI without a password, for messages."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", tracking_uri())
+    return re.sub(r"(?<=://)([^/@:]+):.*@", r"\1:***@", tracking_uri())
 
 
 class UnavailableError(UserError):
