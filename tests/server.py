@@ -1,5 +1,7 @@
 """A real MLflow server on loopback, and a real PostgreSQL behind it."""
 
+import csv
+import io
 import os
 import pwd
 import shutil
@@ -15,8 +17,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import requests
+from mlflow.tracking import MlflowClient
 
-START_SECONDS = 120
+from pipeline import Clone
+
+START_SECONDS = 300  # ten on an idle machine
+NO_RESULTS = {"seconds", "images_per_second"}
 
 
 class Server:
@@ -38,7 +44,7 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mlflow", "server", *options, *places],
                 cwd=self.folder,
-                env=kept | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+                env=kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # with its workers, so that they die together
@@ -106,3 +112,18 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def curves(client: MlflowClient, run_id: str) -> dict[str, list[tuple[int, float]]]:
+    """Step and value of every epoch, in the order in which the server has them; results alone."""
+    names = {name for name in client.get_run(run_id).data.metrics if "/" not in name} - NO_RESULTS
+    return {
+        name: [(point.step, float(f"{point.value:.6g}")) for point in client.get_metric_history(run_id, name)]
+        for name in names
+    }
+
+
+def stored_curves(clone: Clone, name: str) -> dict[str, list[tuple[int, float]]]:
+    """The same from the file that the training wrote."""
+    rows = list(csv.DictReader(io.StringIO(clone.read(f"plots/history/{name}.csv"))))
+    return {key: [(int(row["epoch"]), float(row[key])) for row in rows] for key in rows[0] if key != "epoch"}
