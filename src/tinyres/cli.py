@@ -51,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--plot", metavar="FILE", type=Path, help=f"draw them as PNG (the first {PLOTTED})")
     predict.set_defaults(run=print_predictions)
+    speed = commands.add_parser("speed", help="print how fast models were trained, from the MLflow store alone")
+    speed.add_argument("folders", nargs="+", type=Path, metavar="MODEL", help="model folders: models/*, say")
+    speed.set_defaults(run=print_speed)
     return top
 
 
@@ -98,6 +101,13 @@ def print_predictions(arguments: argparse.Namespace) -> None:
 
         draw_predictions(arguments.plot, drawn)
     sys.exit(status)
+
+
+def print_speed(arguments: argparse.Namespace) -> None:
+    """Training images per second of each model folder: of the epochs, as they were logged."""
+    from tinyres.speed import speed_table
+
+    sys.stdout.write(speed_table(arguments.folders).render("md"))
 
 
 def experiment_name(file: Path) -> str:

@@ -31,9 +31,14 @@ class Assessment:
     """K×K counts, actual by predicted."""
 
     @property
+    def right(self) -> NDArray[np.bool_]:
+        """N: whether the highest logit is that of the label."""
+        return self.predicted == self.labels
+
+    @property
     def top1(self) -> float:
         """Share of images whose highest logit is right."""
-        return float((self.predicted == self.labels).mean())
+        return float(self.right.mean())
 
     @property
     def per_class(self) -> NDArray[np.float64]:
@@ -43,7 +48,7 @@ class Assessment:
 
     def figures(self) -> dict[str, float]:
         """The single numbers, under the names that metrics and MLflow use; the interval is Wilson's at 95 %."""
-        low, high = wilson_interval(int((self.predicted == self.labels).sum()), len(self.labels))
+        low, high = wilson_interval(int(self.right.sum()), len(self.labels))
         figures = {"test_accuracy": self.top1, "test_accuracy_low": low, "test_accuracy_high": high}
         if self.top5 is not None:
             figures["test_top5"] = self.top5
