@@ -8,6 +8,7 @@ from mlflow.tracking import MlflowClient
 
 from tinyres.errors import UserError
 from tinyres.models import weights_hash
+from tinyres.project import project_root
 from tinyres.tables import Table
 from tinyres.tracking import MODEL, WEIGHTS, tracking_uri
 
@@ -23,6 +24,9 @@ def speed_table(folders: Sequence[Path]) -> Table:
         UserError: a folder holds no model, or the store no training of it.
     """
     header = ["network", "training images/s (median)", "slowest epoch", "fastest epoch", "epochs", "on"]
+    store = project_root() / "mlflow.db"
+    if tracking_uri() == f"sqlite:///{store}" and not store.exists():  # a client would make one
+        raise UserError(f"There is no MLflow store at {store} yet; run `dvc repro` first.")
     client = MlflowClient(tracking_uri())
     rows = []
     for folder in folders:
