@@ -12,7 +12,7 @@ from sklearn.metrics import silhouette_score
 
 from tinyres.embedding import clustering, project, project_side_by_side
 from tinyres.errors import UserError
-from tinyres.figures.embeddings import closer_look, draw_embeddings
+from tinyres.figures.embeddings import closer_look, draw_embeddings, reach
 from tinyres.params import Embed
 
 EMBED = Embed(perplexity=5, iterations=250, neighbours=5)
@@ -168,3 +168,10 @@ def test_closer_looks_have_one_size_and_hold_most_of_the_images():
     for name, square in squares.items():
         inside = (np.abs(points[name] - square.centre) <= square.half).all(axis=1)
         assert inside.mean() > 0.6
+
+
+def test_the_scale_holds_every_image_unless_a_few_are_far_off():
+    points = np.random.default_rng(0).uniform(-10, 10, size=(500, 2))
+    assert reach({"one": points, "two": points / 2}) == pytest.approx(1.03 * np.abs(points).max())
+    points[0] = 1000
+    assert 10 < reach({"one": points}) < 20
