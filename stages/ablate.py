@@ -25,7 +25,7 @@ from tinyres.models import count_parameters, load_model, read_model_description
 from tinyres.params import Model, read_params
 from tinyres.pixels import channels_first
 from tinyres.runtime import Machine, prepare_machine
-from tinyres.tracking import record_results
+from tinyres.tracking.results import record_results
 
 METRICS = Path("metrics")
 PLOTS = Path("plots")

@@ -15,7 +15,7 @@ from tinyres.models import load_model
 from tinyres.params import read_params
 from tinyres.pixels import channels_first
 from tinyres.runtime import prepare_machine
-from tinyres.tracking import record_results
+from tinyres.tracking.results import record_results
 
 SUBSET = Path("data/subset")
 EMBEDDING = Path("data/embedding")

@@ -14,21 +14,27 @@ from tinyres.evaluation import (
     Logits,
     assess,
     best_and_worst,
+    class_gains,
     classification_rows,
     most_confused,
     per_class_rows,
 )
 from tinyres.figures.confusion import draw_confusion
 from tinyres.figures.curves import draw_curves
+from tinyres.figures.gains import draw_gains
 from tinyres.figures.images import draw_gallery
+from tinyres.figures.reliability import draw_reliability
 from tinyres.history import read_history
 from tinyres.inference import logits_of
 from tinyres.models import load_model
 from tinyres.params import Evaluate, Reference, read_params
 from tinyres.pixels import channels_first
 from tinyres.runtime import Machine, prepare_machine
-from tinyres.tables import Table, accuracy_table, classification_table, extremes_table
-from tinyres.tracking import evaluation_tag, record_results
+from tinyres.superclasses import Superclasses
+from tinyres.tables import Table, accuracy_table, against_first, classification_table, extremes_table
+from tinyres.tracking.comparison import evaluation_tag
+from tinyres.tracking.results import record_results
+from tinyres.uncertainty import compare
 
 SUBSET = Path("data/subset")
 METRICS = Path("metrics")
@@ -48,15 +54,18 @@ def main(names: list[str]) -> None:
     on_every = {name: assess(each, every.labels) for name, each in logits.items()}
     reference = comparable(params.evaluate.reference, data)
 
-    results = {name: each.figures() for name, each in assessments.items()}
+    superclasses = Superclasses.of(data.superclasses)
+    results = {name: single_figures(each, superclasses) for name, each in assessments.items()}
     if len(every) > len(test):
         for name, each in on_every.items():
             results[name]["test_accuracy_all"] = each.top1
-    write_json(METRICS / "evaluate.json", results)
+    difference = difference_of_two(list(assessments.values()))
+    write_json(METRICS / "evaluate.json", results | ({"difference": difference} if difference else {}))
     figures = {name: end_of_training(name) | values for name, values in results.items()}
+    figures[names[-1]] |= against_first(difference)
     files = [
         *write_tables(figures, reference, assessments, data),
-        *draw_figures(assessments, data),
+        *draw_figures(assessments, data, superclasses),
         *(draw_predictions(name, on_every[name], every, len(test), params.evaluate.gallery, data) for name in names),
     ]
     record_results(params.tracking.experiment, figures, files, "evaluate", evaluation_tag(names, reference))
@@ -83,6 +92,18 @@ def comparable(reference: Reference | None, data: Description) -> Reference | No
     return None
 
 
+def single_figures(assessment: Assessment, superclasses: Superclasses | None) -> dict[str, float]:
+    return assessment.figures() | (superclasses.figures(assessment.confusion) if superclasses else {})
+
+
+def difference_of_two(assessments: list[Assessment]) -> dict[str, float]:
+    """The second against the first; nothing where there are fewer models or more."""
+    if len(assessments) != 2:
+        return {}
+    first, second = assessments
+    return compare(first.right, second.right).figures()
+
+
 def end_of_training(name: str) -> dict[str, float]:
     """What the tables show of a model's training."""
     training = json.loads((METRICS / f"train_{name}.json").read_text(encoding="utf-8"))
@@ -96,7 +117,8 @@ def write_tables(
     data: Description,
 ) -> list[Path]:
     """Table 2, Table 3, scores by class, and the most confused pairs."""
-    table = accuracy_table({name: [values] for name, values in figures.items()}, reference)
+    # One run of each model; whatever the seed, they are a pair.
+    table = accuracy_table({name: {0: values} for name, values in figures.items()}, reference)
     write_text(METRICS / "table.csv", table.render("csv"))
     write_text(METRICS / "table.md", table.render("md"))
     write_rows(METRICS / "per_class.csv", per_class_rows(assessments, data.classes, data.superclasses))
@@ -140,15 +162,24 @@ def write_rows(file: Path, rows: list[dict[str, str]], columns: list[str] | None
     write_text(file, text.getvalue())
 
 
-def draw_figures(assessments: dict[str, Assessment], data: Description) -> list[Path]:
-    """Accuracy and loss charts of all models, and each one's confusion matrix."""
+def draw_figures(
+    assessments: dict[str, Assessment], data: Description, superclasses: Superclasses | None
+) -> list[Path]:
+    """Accuracy and loss charts and the reliability of all models, each one's confusion matrix, what the second of two
+    gains by class."""
     histories = {name: read_history(PLOTS / "history" / f"{name}.csv") for name in assessments}
     files = [PLOTS / "accuracy.png", PLOTS / "loss.png"]
     for file in files:
         draw_curves(file, histories, file.stem)
+    files.append(PLOTS / "reliability.png")
+    draw_reliability(files[-1], {name: each.calibration for name, each in assessments.items()})
     for name, each in assessments.items():
         files.append(PLOTS / f"confusion_{name}.png")
-        draw_confusion(files[-1], each.confusion, data.classes, data.superclasses)
+        draw_confusion(files[-1], each.confusion, data.classes, superclasses)
+    if len(assessments) == 2:
+        files.append(PLOTS / "class_gain.png")
+        gains = [(data.classes[label], 100 * gain) for label, gain in class_gains(*assessments.values())]
+        draw_gains(files[-1], gains, list(assessments))
     return files
 
 

@@ -13,7 +13,8 @@ from tinyres.inference import accuracy_of
 from tinyres.models import ModelDescription, build, save_model
 from tinyres.params import Params, plain, read_params
 from tinyres.runtime import Machine, prepare_machine
-from tinyres.tracking import Recorder, lineage_tags
+from tinyres.tracking.lineage import lineage_tags
+from tinyres.tracking.recorder import Recorder
 from tinyres.training.batches import ResidentSplit, seed_weights
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.trainer import Trainer

@@ -1,7 +1,5 @@
 """The numbers about a network are scikit-learn's, and lists of the best and the worst come in a fixed order."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,10 +10,10 @@ from sklearn.metrics import accuracy_score, classification_report, confusion_mat
 from tinyres.evaluation import (
     assess,
     best_and_worst,
+    class_gains,
     classification_rows,
     most_confused,
     per_class_rows,
-    wilson_interval,
 )
 
 
@@ -35,6 +33,7 @@ def test_every_number_is_scikit_learns(images, classes, seed):
     result = assess(logits, labels)
     assert result.top1 == accuracy_score(labels, logits.argmax(1))
     assert result.loss == pytest.approx(log_loss(labels, softmax(logits.astype(np.float64), axis=1), labels=every))
+    assert np.array_equal(result.right, logits.argmax(1) == labels)
     assert np.array_equal(result.confusion, confusion_matrix(labels, logits.argmax(1), labels=every))
     if classes > 5:
         assert result.top5 == pytest.approx(top_k_accuracy_score(labels, logits, k=5, labels=every))
@@ -54,6 +53,20 @@ def test_the_loss_survives_logits_that_overflow_an_exponential():
     assert assess(logits, np.array([1, 0])).loss == 1000
 
 
+def test_a_network_that_is_sure_and_right_has_perfect_figures():
+    figures = assess(1000 * np.eye(6, dtype=np.float32), np.arange(6)).figures()
+    assert {name: figures[name] for name in ("test_accuracy", "test_accuracy_high", "test_top5")} == {
+        "test_accuracy": 1,
+        "test_accuracy_high": 1,
+        "test_top5": 1,
+    }
+    assert (figures["test_loss"], figures["test_ece"]) == (0, 0)
+
+
+def test_a_network_that_is_sure_and_wrong_is_as_ill_calibrated_as_can_be():
+    assert assess(1000 * np.eye(6, dtype=np.float32), np.arange(6)[::-1]).figures()["test_ece"] == 1
+
+
 def test_equal_logits_go_to_the_smaller_label():
     result = assess(np.zeros((6, 6), np.float32), np.arange(6))
     assert result.top1 == 1 / 6
@@ -62,17 +75,9 @@ def test_equal_logits_go_to_the_smaller_label():
 
 
 def test_figures_are_named_as_in_metrics_and_leave_out_what_says_nothing():
-    always = ["test_accuracy", "test_accuracy_low", "test_accuracy_high", "test_loss"]
+    always = ["test_accuracy", "test_accuracy_low", "test_accuracy_high", "test_loss", "test_ece"]
     assert sorted(assess(*predictions(20, 6)).figures()) == sorted([*always, "test_top5"])
     assert sorted(assess(*predictions(20, 5)).figures()) == sorted(always)
-
-
-@pytest.mark.parametrize(("right", "count"), [(0, 10), (10, 10), (67, 100), (7019, 10_000)])
-def test_the_interval_is_wilsons(right, count):
-    share, z = right / count, 1.959963984540054
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    assert wilson_interval(right, count) == pytest.approx((centre - half, centre + half), abs=1e-9)
 
 
 def test_scores_by_class_are_scikit_learns_report():
@@ -101,6 +106,14 @@ def test_best_and_worst_classes_with_ties_by_label():
 
 def test_a_class_without_images_is_neither_best_nor_worst():
     assert best_and_worst(np.array([np.nan, 0.2, 0.8, np.nan]), 2) == ([2, 1], [1, 2])
+
+
+def test_gains_by_class_most_first_ties_by_label_and_only_where_there_are_images():
+    labels = np.array([0, 0, 1, 1, 2, 2, 4, 4])  # none of class 3
+    eye = np.eye(5, dtype=np.float32)
+    first = assess(eye[[0, 1, 1, 0, 2, 2, 4, 4]], labels)
+    second = assess(eye[[0, 0, 1, 1, 2, 0, 4, 4]], labels)
+    assert class_gains(first, second) == [(0, 0.5), (1, 0.5), (4, 0), (2, -0.5)]
 
 
 def test_rows_by_class():

@@ -75,7 +75,7 @@ def test_modules_import_only_from_the_floors_below():
         {"params"},
         {"data", "pixels", "photographs", "history", "runtime"},
         {"models", "augmentation"},
-        {"inference", "cost"},
+        {"inference", "cost", "calibration", "superclasses", "uncertainty"},
         {"training", "evaluation", "embedding", "tracking", "serving"},
         {"tables", "figures", "model_store", "prediction", "claims"},
         {"ablation", "speed", "paper"},

@@ -56,7 +56,11 @@ def test_after_apply_nothing_is_left_to_run(applied):
 
 def test_results_are_all_there(applied):
     evaluation = json.loads(applied.read("metrics/evaluate.json"))
+    difference = evaluation.pop("difference")
     assert set(evaluation) == {"baseline", "modified"}
+    gained = evaluation["modified"]["test_accuracy"] - evaluation["baseline"]["test_accuracy"]
+    assert difference["test_accuracy"] == pytest.approx(gained)
+    assert difference["test_accuracy_low"] <= gained <= difference["test_accuracy_high"]
     for name in evaluation:
         history = list(csv.DictReader(io.StringIO(applied.read(f"plots/history/{name}.csv"))))
         assert list(history[0]) == ["epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lr"]
@@ -84,7 +88,10 @@ def test_runs_hold_parameters_curves_final_figures_figures_and_lineage(applied):
         assert params["augment.online.crop_padding"] == "1"
         history = client.get_metric_history(run.info.run_id, "test_accuracy")
         assert [point.step for point in history] == [1, 2]
-        assert run.data.metrics["final/test_accuracy"] == evaluation[name]["test_accuracy"]
+        final = {key[6:]: value for key, value in run.data.metrics.items() if key.startswith("final/")}
+        assert final | evaluation[name] == final
+        against_first = {f"difference_{key}": value for key, value in evaluation["difference"].items()}
+        assert (final | against_first == final) == (name == "modified")
         assert run.data.tags["tinyres.stage"] == f"train-{name}"
         assert run.data.tags["dvc.experiment"] == "quickstart"
         assert len(run.data.tags["git.commit"]) == 40
@@ -92,6 +99,7 @@ def test_runs_hold_parameters_curves_final_figures_figures_and_lineage(applied):
         assert len(run.data.tags["tinyres.data"]) == 64
         files = {file.path for file in client.list_artifacts(run.info.run_id, "evaluate")}
         assert {"evaluate/table.md", "evaluate/accuracy.png", f"evaluate/confusion_{name}.png"} <= files
+        assert {"evaluate/reliability.png", "evaluate/class_gain.png"} <= files
         assert [file.path for file in client.list_artifacts(run.info.run_id, "embed")] == ["embed/tsne.png"]
 
 
@@ -167,3 +175,4 @@ def test_the_study_on_real_aquatic_mammals(tmp_path_factory):
     assert dataset["sizes"] == {"train": 100, "test": 100}
     assert "paper" not in clone.read("metrics/table.md"), "the paper's figures are for 100 classes"
     assert Path(clone.folder / "plots/confusion_modified.png").stat().st_size > 10_000
+    assert "superclass" not in clone.read("metrics/table.md"), "there is only one"

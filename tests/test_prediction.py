@@ -26,7 +26,7 @@ from tinyres.pixels import channels_first
 from tinyres.prediction import BATCH_SIZE, predictions
 from tinyres.runtime import Machine
 from tinyres.serving import ServedModel
-from tinyres.tracking import Store
+from tinyres.tracking.store import Store
 
 CLASSES = ["apple", "bear", "clock", "dolphin", "elephant", "fox", "girl"]
 FLOWER = load_sample_image("flower.jpg")

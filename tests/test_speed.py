@@ -7,7 +7,7 @@ import pytest
 from tinyres.errors import UserError
 from tinyres.models import ModelDescription, build, save_model, weights_hash
 from tinyres.speed import speed_table
-from tinyres.tracking import WEIGHTS, Store
+from tinyres.tracking.store import WEIGHTS, Store
 
 SPEC = {"architecture": "cnn", "stem": None, "standardise": False}
 

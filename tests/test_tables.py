@@ -2,13 +2,14 @@
 
 import csv
 import io
+import math
 import statistics
 from pathlib import Path
 
 import pytest
 
 from tinyres.params import read_params
-from tinyres.tables import Table, accuracy_table, extremes_table
+from tinyres.tables import Table, accuracy_table, against_first, extremes_table
 
 RESULTS = {
     "baseline": {"train_accuracy": 0.8, "train_accuracy_clean": 0.9, "test_accuracy": 0.68424, "test_loss": 1.2346},
@@ -18,7 +19,7 @@ RESULTS = {
 
 def once(results: dict) -> dict:
     """As the results of one run of each model."""
-    return {model: [figures] for model, figures in results.items()}
+    return {model: {0: figures} for model, figures in results.items()}
 
 
 PAPER = read_params("evaluate", file=Path(__file__).parents[1] / "params.yaml").evaluate.reference
@@ -103,20 +104,95 @@ def test_latex_is_escaped_and_keeps_trailing_zeros():
     assert lines[-1] == r"\end{tabular}"
 
 
+def by_seed(values: dict[int, float]) -> dict:
+    return {seed: {"test_accuracy": value} for seed, value in values.items()}
+
+
 def test_several_seeds_are_mean_and_deviation_and_improve_pair_by_pair():
     first, second = [0.10, 0.20, 0.60], [0.15, 0.35, 0.55]
-    results = {"a": [{"test_accuracy": value} for value in first], "b": [{"test_accuracy": value} for value in second]}
+    results = {"a": by_seed(dict(enumerate(first))), "b": by_seed(dict(enumerate(second)))}
     table = accuracy_table(results, None)
-    assert table.header == ["metric", "a (n = 3)", "b (n = 3)", "improvement"]
+    assert table.header == ["metric", "a (n = 3)", "b (n = 3)", "improvement (n = 3)"]
     mean, deviation = statistics.mean, statistics.stdev
     gains = [100 * (y - x) for x, y in zip(first, second, strict=True)]
-    assert table.rows[0][1:] == [
-        f"{100 * mean(first):.2f} ± {100 * deviation(first):.2f}",
-        f"{100 * mean(second):.2f} ± {100 * deviation(second):.2f}",
-        f"{mean(gains):+.2f} ± {deviation(gains):.2f}",
+    half = 4.302652729911275 * deviation(gains) / math.sqrt(3)  # Student's factor for two degrees of freedom
+    assert table.rows == [
+        [
+            "test accuracy (%)",
+            f"{100 * mean(first):.2f} ± {100 * deviation(first):.2f}",
+            f"{100 * mean(second):.2f} ± {100 * deviation(second):.2f}",
+            f"{mean(gains):+.2f} ± {deviation(gains):.2f}",
+        ],
+        [MEAN_LOWER, "", "", f"{mean(gains) - half:+.2f}"],
+        [MEAN_UPPER, "", "", f"{mean(gains) + half:+.2f}"],
     ]
 
 
-def test_an_improvement_takes_as_many_runs_of_either_model():
-    results = {"a": [{"test_accuracy": 0.5}], "b": [{"test_accuracy": 0.5}] * 2}
-    assert accuracy_table(results, None).header == ["metric", "a", "b (n = 2)"]
+def test_only_runs_with_the_same_seed_make_a_pair():
+    results = {"a": by_seed({0: 0.5, 1: 0.9, 2: 0.6}), "b": by_seed({2: 0.7, 0: 0.5, 5: 0.1})}
+    table = accuracy_table(results, None)
+    assert table.header == ["metric", "a (n = 3)", "b (n = 3)", "improvement (n = 2)"]
+    assert table.rows[0][3] == "+5.00 ± 7.07"  # of +0 for seed 0 and +10 for seed 2
+    assert accuracy_table({"a": by_seed({0: 0.5}), "b": by_seed({1: 0.6})}, None).header == ["metric", "a", "b"]
+
+
+def test_an_improvement_of_one_pair_beside_means_of_more_runs_says_so():
+    results = {"a": by_seed({0: 0.5}), "b": by_seed({0: 0.6, 1: 0.7})}
+    assert accuracy_table(results, None).header == ["metric", "a (n = 1)", "b (n = 2)", "improvement (n = 1)"]
+
+
+LOWER, UPPER = (f"improvement of test accuracy, {end} end of the 95 % interval (points)" for end in ("lower", "upper"))
+MEAN_LOWER, MEAN_UPPER = (
+    f"improvement of mean test accuracy, {end} end of the 95 % interval (points)" for end in ("lower", "upper")
+)
+
+
+def compared(accuracy: float, p: float) -> dict[str, float]:
+    """Metrics of a second model, with what its comparison with a first one of 50 % says."""
+    return {"test_accuracy": accuracy, "test_loss": 1} | against_first(
+        {"test_accuracy": accuracy - 0.5, "test_accuracy_low": -0.012, "test_accuracy_high": 0.034, "mcnemar_p": p}
+    )
+
+
+def test_one_pair_shows_its_interval_over_images_and_its_test():
+    results = {"a": {"test_accuracy": 0.5, "test_loss": 1}, "b": compared(0.511, 0.0443)}
+    assert accuracy_table(once(results), None).rows == [
+        ["test accuracy (%)", "50.00", "51.10", "+1.10"],
+        [LOWER, "", "", "-1.20"],
+        [UPPER, "", "", "+3.40"],
+        ["McNemar's exact test (p)", "", "", "0.0443"],
+        ["test loss (nats)", "1.00", "1.00", "+0.00"],
+    ]
+
+
+def test_rows_of_the_improvement_leave_the_columns_of_a_source_empty():
+    table = accuracy_table(once({"baseline": {"test_accuracy": 0.5}, "modified": compared(0.6, 0.01)}), PAPER)
+    assert {len(row) for row in table.rows} == {len(table.header)}
+    assert dict(zip(table.header, table.rows[1], strict=True)) == dict.fromkeys(table.header, "") | {
+        "metric": LOWER,
+        "improvement": "-1.20",
+    }
+
+
+def test_a_tiny_p_is_no_zero_and_several_seeds_show_the_least_and_the_greatest():
+    def shown(*values: float) -> str:
+        a = by_seed(dict.fromkeys(range(len(values)), 0.5))
+        b = {seed: compared(0.5, p) for seed, p in enumerate(values)}
+        return {row[0]: row[3] for row in accuracy_table({"a": a, "b": b}, None).rows}["McNemar's exact test (p)"]
+
+    assert shown(1e-9) == "< 0.0001"
+    assert shown(1) == "1.0000"
+    assert shown(1, 1) == "1.0000"
+    assert shown(0.5, 0.02, 0.3) == "0.0200 to 0.5000"
+    assert shown(0.5, 1e-9) == "< 0.0001 to 0.5000"
+
+
+def test_a_comparison_with_another_run_than_the_pairs_first_is_not_shown():
+    results = {"a": {"test_accuracy": 0.51, "test_loss": 1}, "b": compared(0.6, 0.01)}
+    assert [row[0] for row in accuracy_table(once(results), None).rows] == ["test accuracy (%)", "test loss (nats)"]
+
+
+def test_ends_of_intervals_and_chance_have_no_improvement():
+    figures = {"test_accuracy_low": 0.4, "test_accuracy_high": 0.6, "test_errors_inside_chance": 0.04}
+    table = accuracy_table(once({"a": figures, "b": {name: 2 * value for name, value in figures.items()}}), None)
+    assert [row[3] for row in table.rows] == ["", "", ""]

@@ -1,14 +1,21 @@
 """Runs in a real MLflow store: found by content, continued, never doubled, and never in a training's way."""
 
+import csv
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tinyres import cli
 from tinyres.errors import UserError
 from tinyres.models import ModelDescription, build, save_model, weights_hash
 from tinyres.params import Reference
-from tinyres.tables import accuracy_table
-from tinyres.tracking import WEIGHTS, Recorder, Store, evaluation_tag, latest_comparison, tracking_uri
+from tinyres.tables import accuracy_table, against_first
+from tinyres.tracking.comparison import evaluation_tag, latest_comparison
+from tinyres.tracking.recorder import Recorder
+from tinyres.tracking.store import WEIGHTS, Store, tracking_uri
+from tinyres.uncertainty import compare
 
 HISTORY = [
     {"epoch": epoch, "train_loss": 1 / epoch, "test_accuracy": 0.1 * epoch, "lr": 0.1, "timestamp": 1e9 + epoch}
@@ -69,25 +76,58 @@ def test_a_run_is_found_by_its_weights(root):
     assert store.runs_with({WEIGHTS: "abd"}) == []
 
 
-def test_the_table_averages_over_seeds_and_leaves_other_parameters_out(root):
+def table_command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr("sys.argv", ["tinyres", "table", "--experiment", "some", *arguments])
+    cli.main()
+
+
+def test_the_table_over_seeds_is_a_hand_calculation_and_names_what_it_leaves_out(root, monkeypatch, capsys):
+    """Differences of 5, 8 and 2 points: mean 5, standard deviation 3; the interval is 5 ± 4.3027 · 3 / √3."""
     store = Store.open("some")
     for seed, (one, two) in enumerate([(0.50, 0.55), (0.52, 0.60), (0.51, 0.53)]):
-        tags = evaluation_tag(["a", "b"], None)
-        evaluated_run(store, "a", seed, one, tags)
-        evaluated_run(store, "b", seed, two, tags)
-    other = evaluated_run(store, "a", 0, 0.9, {**tags, "tinyres.evaluation": "0"}, lr=0.2)
-    comparison = latest_comparison("some")
-    assert accuracy_table(comparison.figures, None).rows == [
-        ["test accuracy (%)", "51.00 ± 1.00", "56.00 ± 3.61", "+5.00 ± 3.00"]
+        for lr in (0.2, 0.1):  # the later ones are those of the last evaluation
+            tags = evaluation_tag(["a", "b"], None)
+            evaluated_run(store, "a", seed, one + lr - 0.1, tags, lr)
+            evaluated_run(store, "b", seed, two + lr - 0.1, tags, lr)
+    others = [run.info.run_id for run in store.runs_with({}) if run.data.params["lr"] == "0.2"]
+    assert len(others) == 6
+
+    table_command(monkeypatch, "--format", "csv")
+    printed = capsys.readouterr()
+    assert list(csv.reader(io.StringIO(printed.out))) == [
+        ["metric", "a (n = 3)", "b (n = 3)", "improvement (n = 3)"],
+        ["test accuracy (%)", "51.00 ± 1.00", "56.00 ± 3.61", "+5.00 ± 3.00"],
+        ["improvement of mean test accuracy, lower end of the 95 % interval (points)", "", "", "-2.45"],
+        ["improvement of mean test accuracy, upper end of the 95 % interval (points)", "", "", "+12.45"],
     ]
-    assert [(run.info.run_id, names) for run, names in comparison.left_out] == [(other, ["lr"])]
+    told = printed.err.splitlines()
+    assert sorted(line.split()[3] for line in told) == sorted(others)
+    assert all(line.startswith("left out: run ") and line.endswith(" differs in lr") for line in told)
+
+    table_command(monkeypatch, "--runs")
+    behind = [line.split()[4] for line in capsys.readouterr().out.splitlines()]
+    assert len(behind) == 6
+    assert not set(behind) & set(others)
+
+
+def test_a_pair_brings_its_interval_and_its_test_from_the_store(root):
+    store = Store.open("some")
+    tags = evaluation_tag(["a", "b"], None)
+    difference = compare(np.arange(100) < 60, np.arange(100) < 70)
+    evaluated_run(store, "a", 0, 0.6, tags)
+    run_id = evaluated_run(store, "b", 0, 0.7, tags)
+    store.log_final(run_id, against_first(difference.figures()), {})
+    comparison = latest_comparison("some")
+    ends = [f"{100 * end:+.2f}" for end in (difference.test_accuracy_low, difference.test_accuracy_high)]
+    cells = [row[3] for row in accuracy_table(comparison.figures, None).rows]
+    assert cells == ["+10.00", *ends, f"{2 / 2**10:.4f}"]
 
 
 def test_of_the_same_seed_the_newest_run_counts(root):
     store = Store.open("some")
     for accuracy in (0.3, 0.4):
         evaluated_run(store, "a", 0, accuracy, evaluation_tag(["a"], None))
-    assert latest_comparison("some").figures == {"a": [{"test_accuracy": 0.4}]}
+    assert latest_comparison("some").figures == {"a": {0: {"test_accuracy": 0.4}}}
 
 
 def test_a_sources_own_figures_travel_with_the_runs(root):

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from tinyres.errors import UserError
 from tinyres.evaluation import Assessment
 from tinyres.models import ModelDescription
 from tinyres.params import Stem
 from tinyres.tables import Table
+from tinyres.uncertainty import mean_interval
 
-LEVEL = 0.95
 STANDARD, SMALL = (7, 2), (3, 1)  # kernel and stride of the first convolution, pixels
 
 Changes = tuple[bool, bool]
@@ -112,10 +111,8 @@ def effects_of(right: Mapping[Changes, NDArray[np.bool_]]) -> Effects:
 
 
 def mean_effect(values: NDArray[np.float64]) -> Effect:
-    """Mean of N values and its 95 % t interval (Student, 1908, doi:10.1093/biomet/6.1.1)."""
-    mean = float(values.mean())
-    half = float(t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return Effect(mean, mean - half, mean + half)
+    """Mean of N values and its 95 % interval."""
+    return Effect(float(values.mean()), *mean_interval(values))
 
 
 def changes_of(stem: Stem) -> Changes:

@@ -12,8 +12,8 @@ from itertools import pairwise
 
 from scipy.stats import mannwhitneyu
 
-from tinyres.evaluation import wilson_interval
 from tinyres.history import Record
+from tinyres.uncertainty import wilson_interval
 
 TRAIN_IMAGES, TEST_IMAGES = 50_000, 10_000  # of CIFAR-100
 IMAGES_PER_CLASS = 100  # among the test images

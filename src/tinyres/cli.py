@@ -63,7 +63,7 @@ def print_table(arguments: argparse.Namespace) -> None:
     """The paper's Table 2, regenerated from runs: mean ± standard deviation where there are several seeds."""
     experiment = arguments.experiment or experiment_name(Path("params.yaml"))
     from tinyres.tables import accuracy_table
-    from tinyres.tracking import latest_comparison  # seconds of imports, which `--help` can do without
+    from tinyres.tracking.comparison import latest_comparison  # seconds of imports, which `--help` can do without
 
     comparison = latest_comparison(experiment)
     if arguments.runs:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
-from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from tinyres.calibration import Calibration, calibrate
+from tinyres.uncertainty import wilson_interval
 
 Logits = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -41,6 +43,11 @@ class Assessment:
         return float(self.right.mean())
 
     @property
+    def calibration(self) -> Calibration:
+        """The probability of what was predicted against the share that is right."""
+        return calibrate(self.probability, self.right)
+
+    @property
     def per_class(self) -> NDArray[np.float64]:
         """Accuracy of each class (K); NaN for a class without images."""
         counts = self.confusion.sum(axis=1)
@@ -52,7 +59,7 @@ class Assessment:
         figures = {"test_accuracy": self.top1, "test_accuracy_low": low, "test_accuracy_high": high}
         if self.top5 is not None:
             figures["test_top5"] = self.top5
-        return figures | {"test_loss": self.loss}
+        return figures | {"test_loss": self.loss, "test_ece": self.calibration.error}
 
 
 def assess(logits: Logits, labels: Labels) -> Assessment:
@@ -72,12 +79,6 @@ def assess(logits: Logits, labels: Labels) -> Assessment:
     )
 
 
-def wilson_interval(right: int, count: int) -> tuple[float, float]:
-    """95 % interval of a share (E. B. Wilson, 1927, doi:10.1080/01621459.1927.10502953)."""
-    interval = binomtest(right, count).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
 def most_confused(confusion: NDArray[np.int64], count: int) -> list[tuple[int, int, int]]:
     """Pairs of different classes with the most mistakes: (actual, predicted, images), most first."""
     mistakes = confusion - np.diag(confusion.diagonal())
@@ -94,6 +95,16 @@ def best_and_worst(per_class: NDArray[np.float64], count: int) -> tuple[list[int
     """Labels of the most and the least accurate classes, as in the paper's Table 3; ties by label."""
     order = np.argsort(-per_class, kind="stable").tolist()
     return order[:count], np.argsort(per_class, kind="stable").tolist()[:count]
+
+
+def class_gains(first: Assessment, second: Assessment) -> list[tuple[int, float]]:
+    """How much more accurate the second is on each class: (label, fraction), most first, ties by label.
+
+    Classes without images are left out.
+    """
+    gains = second.per_class - first.per_class
+    order = np.argsort(-gains, kind="stable")
+    return [(int(label), float(gains[label])) for label in order if not np.isnan(gains[label])]
 
 
 def per_class_rows(

@@ -37,7 +37,7 @@ def model_folder(model: str) -> Iterator[Path]:
 
 def _download(name: str, place: Path) -> Path:
     """The model folder inside an MLflow model, which holds code as well; that is left alone."""
-    from tinyres.tracking import tracking_uri  # before MLflow: it sets how long that waits for a server
+    from tinyres.tracking.store import tracking_uri  # before MLflow: it sets how long that waits for a server
 
     import mlflow  # isort: skip  # seconds of imports, which a model's own folder can do without
     from sqlalchemy.exc import SQLAlchemyError

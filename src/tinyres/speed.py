@@ -10,7 +10,7 @@ from tinyres.errors import UserError
 from tinyres.models import weights_hash
 from tinyres.project import project_root
 from tinyres.tables import Table
-from tinyres.tracking import MODEL, WEIGHTS, tracking_uri
+from tinyres.tracking.store import MODEL, WEIGHTS, tracking_uri
 
 SPEED = "images_per_second"
 

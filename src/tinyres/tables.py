@@ -4,12 +4,14 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 
 import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
 from tinyres.params import Reference
+from tinyres.uncertainty import mean_interval
 
 METRICS = {  # name in metrics: words, factor to the shown unit
     "train_accuracy": ("training accuracy (%)", 100),
@@ -19,8 +21,14 @@ METRICS = {  # name in metrics: words, factor to the shown unit
     "test_accuracy_high": ("test accuracy, upper end of the 95 % interval (%)", 100),
     "test_accuracy_all": ("test accuracy, validation images included (%)", 100),
     "test_top5": ("test top-5 accuracy (%)", 100),
+    "test_superclass_accuracy": ("test accuracy, superclasses (%)", 100),
+    "test_errors_inside": ("errors inside the superclass (%)", 100),
+    "test_errors_inside_chance": ("errors inside the superclass, by chance (%)", 100),
     "test_loss": ("test loss (nats)", 1),
+    "test_ece": ("expected calibration error (%)", 100),
 }
+# One network's end of an interval less the other's is no end of the difference's interval, and chance improves nothing.
+NOT_COMPARED = ("test_accuracy_low", "test_accuracy_high", "test_errors_inside_chance")
 
 
 @dataclass(frozen=True)
@@ -41,40 +49,108 @@ class Table:
         return tabulate(self.rows, self.header, tablefmt=layout, colalign=numbers, disable_numparse=True) + "\n"
 
 
-Results = Mapping[str, Sequence[Mapping[str, float]]]
-"""By model, in the order of the columns: the metrics (accuracies as fractions) of one run per seed."""
+Results = Mapping[str, Mapping[int, Mapping[str, float]]]
+"""By model, in the order of the columns, and by seed: the metrics of one run (accuracies as fractions). Those of the
+second of two models hold its comparison with the first on the test images, under names that `against_first` gives."""
+
+
+def against_first(comparison: Mapping[str, float]) -> dict[str, float]:
+    """The names under which the second model's metrics hold what `uncertainty.Difference` says."""
+    return {f"difference_{name}": value for name, value in comparison.items()}
 
 
 def accuracy_table(results: Results, reference: Reference | None) -> Table:
     """Table 2: a row per metric, a column per model, the improvement of the second of two, and a source's own figures.
 
-    Over several seeds a cell is mean ± standard deviation (of a sample, n − 1) and the improvement is that of pairs
-    with the same seed, so it takes as many of either model.
+    Over several seeds a cell is mean ± standard deviation (of a sample, n − 1). The improvement is that of the pairs
+    with the same seed. The interval of its mean takes each pair as one observation; that of a single pair takes each
+    test image as one.
 
     Args:
         results: metrics of every run.
         reference: a source's figures, in the table's units; None where they are not for the same data.
     """
     models = list(results)
-    compares = len(models) == 2 and len({len(runs) for runs in results.values()}) == 1
-    header = ["metric", *(_column(model, len(results[model])) for model in models)] + ["improvement"] * compares
+    pairs = _pairs(results)
+    several = any(len(runs) > 1 for runs in results.values())
+    columns = {model: len(runs) for model, runs in results.items()} | ({"improvement": len(pairs)} if pairs else {})
+    header = ["metric", *(f"{name} (n = {count})" if several else name for name, count in columns.items())]
     if reference is not None:
-        header += [f"{reference.name}: {name}" for name in [*models, *["improvement"] * compares]]
+        header += [f"{reference.name}: {name}" for name in columns]
     rows = []
     for metric, (words, factor) in METRICS.items():
-        if not all(metric in run for runs in results.values() for run in runs):
-            continue
-        ours = [np.array([run[metric] * factor for run in results[model]]) for model in models]
-        row = [words, *_cells(ours, compares)]
-        if reference is not None:
-            known = [reference.models.get(model, {}).get(metric) for model in models]
-            row += _cells([np.array([] if value is None else [value]) for value in known], compares)
-        rows.append(row)
+        if all(metric in run for runs in results.values() for run in runs.values()):
+            ours = [np.array([run[metric] * factor for run in runs.values()]) for runs in results.values()]
+            row = [words, *(_mean_and_deviation(each, "") for each in ours)]
+            if pairs:
+                row.append("" if metric in NOT_COMPARED else _mean_and_deviation(_gains(pairs, metric) * factor, "+"))
+            if reference is not None:
+                row += _reference_cells([reference.models.get(model, {}).get(metric) for model in models], bool(pairs))
+            rows.append(row)
+        if metric == "test_accuracy_high":  # where the improvement's own interval belongs
+            told = _interval_of_the_improvement(pairs) + _mcnemar(pairs)
+            rows += [[words, "", "", cell, *[""] * (len(header) - 4)] for words, cell in told]
     return Table(header, rows)
 
 
-def _column(model: str, runs: int) -> str:
-    return model if runs == 1 else f"{model} (n = {runs})"
+Pair = tuple[Mapping[str, float], Mapping[str, float]]
+
+
+def _pairs(results: Results) -> list[Pair]:
+    """Runs of two models with the same seed, by seed; none where there are fewer models or more."""
+    if len(results) != 2:
+        return []
+    first, second = results.values()
+    return [(first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())]
+
+
+def _gains(pairs: Sequence[Pair], metric: str) -> NDArray[np.float64]:
+    """Second less first, unrounded: between rounded values 0.01 may be missing."""
+    return np.array([second[metric] - first[metric] for first, second in pairs])
+
+
+def _interval_of_the_improvement(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
+    """Words and cell of either end: over test images where there is one pair, over seeds where there are several."""
+    of = "improvement of test accuracy"
+    ends: Sequence[float] = ()
+    if len(pairs) > 1 and all("test_accuracy" in run for pair in pairs for run in pair):
+        of, ends = "improvement of mean test accuracy", mean_interval(_gains(pairs, "test_accuracy"))
+    elif len(pairs) == 1:
+        ends = _known(pairs, "test_accuracy_low") + _known(pairs, "test_accuracy_high")
+    return [
+        (f"{of}, {which} end of the 95 % interval (points)", f"{100 * end:+.2f}")
+        for which, end in zip(("lower", "upper"), ends, strict=False)
+    ]
+
+
+def _mcnemar(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
+    """Words and cell of the test: its p, or the least and the greatest where there are several pairs."""
+    known = [f"{p:.4f}" if p >= 0.0001 else "< 0.0001" for p in sorted(_known(pairs, "mcnemar_p"))]
+    if not known:
+        return []
+    return [("McNemar's exact test (p)", known[0] if known[0] == known[-1] else f"{known[0]} to {known[-1]}")]
+
+
+def _known(pairs: Sequence[Pair], name: str) -> list[float]:
+    """What the second models' metrics say of their comparison with the first, if every one does.
+
+    A run holds its last comparison; that this was with another run than the pair's, the accuracies tell.
+    """
+    gain, key = against_first({"test_accuracy": 0.0, name: 0.0})
+    for first, second in pairs:
+        if key not in second or not isclose(
+            second[gain], second["test_accuracy"] - first["test_accuracy"], abs_tol=1e-9
+        ):
+            return []
+    return [second[key] for _, second in pairs]
+
+
+def _reference_cells(values: Sequence[float | None], compares: bool) -> list[str]:
+    cells = ["" if value is None else f"{value:.2f}" for value in values]
+    if compares:
+        first, second = values
+        cells.append("" if first is None or second is None else f"{second - first:+.2f}")
+    return cells
 
 
 def extremes_table(per_class: Mapping[str, float], best: Sequence[str], worst: Sequence[str]) -> Table:
@@ -107,17 +183,6 @@ def _scores(values: tuple[float, float, float, int]) -> list[str]:
     return [f"{value:.4f}" for value in values[:3]] + [str(values[3])]
 
 
-def _cells(values: Sequence[NDArray[np.float64]], compares: bool) -> list[str]:
-    cells = [_mean_and_deviation(each, "") for each in values]
-    if compares:
-        first, second = values
-        # Of the unrounded values: between rounded ones 0.01 may be missing.
-        cells.append(_mean_and_deviation(second - first, "+") if first.shape == second.shape else "")
-    return cells
-
-
 def _mean_and_deviation(values: NDArray[np.float64], sign: str) -> str:
-    if not len(values):
-        return ""
     mean = format(values.mean(), f"{sign}.2f")
     return mean if len(values) == 1 else f"{mean} ± {values.std(ddof=1):.2f}"

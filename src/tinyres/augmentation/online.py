@@ -94,8 +94,9 @@ class Recipe:
     def part(self, start: int, stop: int) -> "Recipe":
         """The recipe of a run of images."""
         run = slice(start, stop)
-        places = (place[:, run] for place in (self.by_column, self.by_row, self.low, self.high))
-        return Recipe(*places, self.weights[:, :, run], self.hue[run])
+        by_column, by_row = self.by_column[:, run], self.by_row[:, run]
+        low, high = self.low[:, run], self.high[:, run]
+        return Recipe(by_column, by_row, low, high, self.weights[:, :, run], self.hue[run])
 
     def to(self, device: torch.device) -> "Recipe":
         """A copy on the device."""

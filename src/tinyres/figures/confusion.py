@@ -5,61 +5,81 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from numpy.typing import NDArray
 
 from tinyres.figures.style import picture
+from tinyres.superclasses import Superclasses
 
 
 def draw_confusion(
-    file: Path | str, matrix: NDArray[np.int64], classes: Sequence[str], superclasses: Sequence[str] | None
+    file: Path | str, matrix: NDArray[np.int64], classes: Sequence[str], superclasses: Superclasses | None
 ) -> None:
-    """Share of each class's images by predicted class, per cent; rows and columns ordered by superclass (Figure 5a).
+    """Share of each class's images by predicted class, per cent (Figure 5a).
+
+    With superclasses, rows and columns stand in their order and a second panel has the shares of whole superclasses.
 
     Args:
         matrix: K×K counts, actual by predicted, in label order.
         classes: names by label.
-        superclasses: names by label, or None.
+        superclasses: of the classes, or None where they say nothing.
     """
-    order = block_order(classes, superclasses)
-    share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     many = len(classes) > 20
-    with picture(file, width=9 if many else 7, height=8 if many else 6) as figure:
-        axis = figure.subplots()
-        axis.grid(False)
-        drawn = axis.imshow(share[np.ix_(order, order)], cmap="viridis", vmin=0, vmax=100)
-        figure.colorbar(drawn, ax=axis, label="share of the class's test images (%)", shrink=0.8)
+    width, height = (9, 8) if many else (7, 6)
+    with picture(file, width, height if superclasses is None else 2 * height) as figure:
+        figure.set_layout_engine("compressed")
+        axes = figure.subplots(1 if superclasses is None else 2, squeeze=False)[:, 0]
+        order = block_order(classes, superclasses)
+        _draw_shares(axes[0], matrix[np.ix_(order, order)], "share of the class's test images (%)")
         if many and superclasses is not None:
-            _mark_blocks(axis, [superclasses[label] for label in order])
+            _mark_blocks(axes[0], [superclasses.names[superclasses.number[label]] for label in order])
         else:
-            names = [classes[label] for label in order]
-            axis.set_xticks(range(len(names)), names, rotation=90)
-            axis.set_yticks(range(len(names)), names)
-            if len(names) <= 10:
-                _write_shares(axis, share[np.ix_(order, order)])
-        axis.set_xlabel("predicted")
-        axis.set_ylabel("actual")
+            _name_ticks(axes[0], range(len(order)), [classes[label] for label in order])
+        if superclasses is not None:
+            _draw_shares(axes[1], superclasses.merge(matrix), "share of the superclass's test images (%)")
+            _name_ticks(axes[1], range(len(superclasses.names)), superclasses.names)
 
 
-def block_order(classes: Sequence[str], superclasses: Sequence[str] | None) -> list[int]:
+def block_order(classes: Sequence[str], superclasses: Superclasses | None) -> list[int]:
     """Labels ordered by superclass, then by class."""
     if superclasses is None:
         return list(range(len(classes)))
-    return sorted(range(len(classes)), key=lambda label: (superclasses[label], classes[label]))
+    return sorted(range(len(classes)), key=lambda label: (superclasses.number[label], classes[label]))
+
+
+def _draw_shares(axis: Axes, matrix: NDArray[np.int64], meaning: str) -> None:
+    """Shares of each row (per cent), with numbers where there is room for them; the square root keeps one mistake in a
+    hundred visible beside what is right."""
+    share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axis.grid(False)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("actual")
+    if len(matrix) <= 20:
+        for (row, column), value in np.ndenumerate(share):
+            if value >= 0.5:
+                colour = "black" if value < 40 else "white"
+                size = 10 if len(matrix) <= 10 else 7.5
+                axis.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=size)
+    drawn = axis.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
+    axis.figure.colorbar(drawn, ax=axis, label=meaning, shrink=0.8, ticks=[0, 1, 5, 10, 20, 40, 60, 80, 100])
+
+
+def _name_ticks(axis: Axes, places: Sequence[float], names: Sequence[str]) -> None:
+    size = 10 if len(names) <= 10 else 8
+    words = [name.replace("_", " ") for name in names]
+    axis.set_xticks(places, words, rotation=90 if max(map(len, words)) > 2 else 0, fontsize=size)
+    axis.set_yticks(places, words, fontsize=size)
 
 
 def _mark_blocks(axis: Axes, names: Sequence[str]) -> None:
     """Ticks in the middle of each run of equal names, thin lines between runs."""
     starts = [position for position, name in enumerate(names) if position == 0 or names[position - 1] != name]
     stops = [*starts[1:], len(names)]
-    middles = [(start + stop - 1) / 2 for start, stop in zip(starts, stops, strict=True)]
-    labels = [names[start].replace("_", " ") for start in starts]
-    axis.set_xticks(middles, labels, rotation=90, fontsize=8)
-    axis.set_yticks(middles, labels, fontsize=8)
+    _name_ticks(
+        axis,
+        [(start + stop - 1) / 2 for start, stop in zip(starts, stops, strict=True)],
+        [names[start] for start in starts],
+    )
     for start in starts[1:]:
-        axis.axhline(start - 0.5, color="white", linewidth=0.3)
-        axis.axvline(start - 0.5, color="white", linewidth=0.3)
-
-
-def _write_shares(axis: Axes, share: NDArray[np.float64]) -> None:
-    for (row, column), value in np.ndenumerate(share):
-        axis.text(column, row, f"{value:.0f}", ha="center", va="center", color="black" if value > 60 else "white")
+        axis.axhline(start - 0.5, color="grey", linewidth=0.3)
+        axis.axvline(start - 0.5, color="grey", linewidth=0.3)

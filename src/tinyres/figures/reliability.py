@@ -1,0 +1,49 @@
+"""Confidence against accuracy."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tinyres.calibration import Calibration
+from tinyres.figures.style import COLOURS, picture
+from tinyres.uncertainty import wilson_interval
+
+
+def draw_reliability(file: Path | str, calibrations: Mapping[str, Calibration]) -> None:
+    """Reliability diagram of every model (Guo et al., arXiv:1706.04599, Figure 1), and how many images each bin holds.
+
+    A point stands at its bin's mean confidence, with the 95 % interval of its accuracy; below the diagonal a network is
+    surer than it is right.
+    """
+    with picture(file, width=7, height=6.5) as figure:
+        above, below = figure.subplots(2, sharex=True, height_ratios=[3, 1])
+        above.plot([0, 100], [0, 100], color="grey", linewidth=1, linestyle="--", label="as sure as right")
+        width = 100 / len(next(iter(calibrations.values())).count) / (len(calibrations) + 0.5)
+        for number, (name, each) in enumerate(calibrations.items()):
+            colour = COLOURS[number]
+            filled = each.count > 0
+            label = f"{name}, expected calibration error {100 * each.error:.1f} %"
+            confidence, accuracy = 100 * each.confidence[filled], 100 * each.accuracy[filled]
+            above.plot(confidence, accuracy, "o-", color=colour, label=label, linewidth=1, markersize=4, zorder=3)
+            above.vlines(confidence, *_intervals(each), color=colour, linewidth=2.5, alpha=0.3)
+            middle = 100 * (np.arange(len(each.count)) + 0.5) / len(each.count)
+            offset = (number - (len(calibrations) - 1) / 2) * width
+            below.bar(middle + offset, each.count, width, color=colour)
+        above.set_ylabel("accuracy (%)")
+        above.set_xlim(0, 100)
+        above.set_ylim(0, 100)
+        figure.legend(loc="outside upper left")
+        below.set_axisbelow(True)
+        below.set_ylabel("test images")
+        below.set_xlabel("confidence: probability of the predicted class (%)")
+        figure.align_ylabels()
+
+
+def _intervals(calibration: Calibration) -> tuple[list[float], list[float]]:
+    """Lower and upper ends for the accuracy of every bin that holds images, per cent."""
+    filled = calibration.count > 0
+    counts = calibration.count[filled]
+    right = np.rint(calibration.accuracy[filled] * counts).astype(int)
+    intervals = [wilson_interval(int(r), int(n)) for r, n in zip(right, counts, strict=True)]
+    return [100 * low for low, _ in intervals], [100 * high for _, high in intervals]
