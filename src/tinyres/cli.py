@@ -51,6 +51,11 @@ def parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--plot", metavar="FILE", type=Path, help=f"draw them as PNG (the first {PLOTTED})")
     predict.set_defaults(run=print_predictions)
+    speed = commands.add_parser("speed", help="print how fast models were trained, from the MLflow store alone")
+    speed.add_argument("folders", nargs="+", type=Path, metavar="MODEL", help="model folders: models/*, say")
+    speed.set_defaults(run=print_speed)
+    paper = commands.add_parser("paper", help="write docs/paper.md: the paper's claims beside the results in metrics/")
+    paper.set_defaults(run=write_paper)
     return top
 
 
@@ -98,6 +103,22 @@ def print_predictions(arguments: argparse.Namespace) -> None:
 
         draw_predictions(arguments.plot, drawn)
     sys.exit(status)
+
+
+def print_speed(arguments: argparse.Namespace) -> None:
+    """Training images per second of each model folder: of the epochs, as they were logged."""
+    from tinyres.speed import speed_table
+
+    sys.stdout.write(speed_table(arguments.folders).render("md"))
+
+
+def write_paper(_: argparse.Namespace) -> None:
+    """The paper's tables, figures and claims, each claim with its verdict, from the results of the study here."""
+    from tinyres.atomic import write_text
+    from tinyres.paper import PAGE, write_page
+
+    write_text(PAGE, write_page(Path()))
+    print(f"wrote {PAGE}")
 
 
 def experiment_name(file: Path) -> str:
