@@ -77,7 +77,7 @@ def test_modules_import_only_from_the_floors_below():
         {"models", "augmentation"},
         {"inference", "calibration", "superclasses", "uncertainty"},
         {"training", "evaluation", "embedding", "tracking", "serving"},
-        {"tables", "figures", "model_store", "prediction"},
+        {"tables", "figures", "model_store", "prediction", "reproduction"},
         {"cli"},
     ]
     floor_of = {name: number for number, names in enumerate(floors) for name in names}

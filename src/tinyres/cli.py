@@ -20,6 +20,11 @@ PREDICT_STATUS = (
     "sentence each; 1, the model cannot be used."
 )
 
+REPRODUCE = (
+    "Print a shell script that checks out the commit of a run, applies the code that was not committed, and runs the "
+    "run's stage with the parameters that differ from that commit's. Nothing is run: read it, then `sh`."
+)
+
 
 def main() -> None:
     """Entry point: parse the arguments and run the command."""
@@ -51,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--plot", metavar="FILE", type=Path, help=f"draw them as PNG (the first {PLOTTED})")
     predict.set_defaults(run=print_predictions)
+    reproduce = commands.add_parser("reproduce", help="print the commands that bring a run back", description=REPRODUCE)
+    reproduce.add_argument("run_id", metavar="RUN", help="id of an MLflow run (`tinyres table --runs`, or the UI)")
+    reproduce.set_defaults(run=print_reproduction)
     return top
 
 
@@ -98,6 +106,13 @@ def print_predictions(arguments: argparse.Namespace) -> None:
 
         draw_predictions(arguments.plot, drawn)
     sys.exit(status)
+
+
+def print_reproduction(arguments: argparse.Namespace) -> None:
+    """A shell script: commit, uncommitted code, parameters, stage."""
+    from tinyres.reproduction import reproduction
+
+    sys.stdout.write(reproduction(arguments.run_id))
 
 
 def experiment_name(file: Path) -> str:
