@@ -42,7 +42,7 @@ PLOTS = Path("plots")
 EXTREMES = 5  # classes at either end, as in the paper's Table 3
 CONFUSED_PAIRS = 20
 GALLERY_IMAGES = 20
-SUMMARY = ("train_accuracy", "test_accuracy", "test_loss")  # of each network; few enough for one screen
+SUMMARY = ("test_accuracy", "test_loss")  # of each network; few enough for one screen
 
 
 def main(names: list[str]) -> None:
