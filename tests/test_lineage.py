@@ -21,7 +21,7 @@ STAGE = "train-baseline"
 SETTINGS = ["data.source=digits", "subset.per_class=10", "epochs=1", "augment.online.crop_padding=1", "lr=0.002"]
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True).filter(lambda name: name not in ("null", "true", "false"))
-numbers = st.integers(-(10**6), 10**6) | st.floats(allow_nan=False, allow_infinity=False, width=32)
+numbers = st.integers(-(10**6), 10**6) | st.floats(-1e9, 1e9).map(lambda x: float(f"{x:.6g}"))  # DVC rounds longer ones
 words = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "Zs"], exclude_characters="\\$"), max_size=8)
 values = st.none() | st.booleans() | numbers | words
 params = st.recursive(

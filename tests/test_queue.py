@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 RATES = ["0.01", "0.001"]
 SCREEN = 200  # characters
-PATIENCE = 400  # seconds until the queue must be empty
+PATIENCE = 550  # seconds until the queue must be empty
 
 
 @pytest.fixture(scope="module")
