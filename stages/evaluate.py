@@ -42,6 +42,7 @@ PLOTS = Path("plots")
 EXTREMES = 5  # classes at either end, as in the paper's Table 3
 CONFUSED_PAIRS = 20
 GALLERY_IMAGES = 20
+SUMMARY = ("test_accuracy", "test_loss")  # of each network; few enough for one screen
 
 
 def main(names: list[str]) -> None:
@@ -62,6 +63,7 @@ def main(names: list[str]) -> None:
     difference = difference_of_two(list(assessments.values()))
     write_json(METRICS / "evaluate.json", results | ({"difference": difference} if difference else {}))
     figures = {name: end_of_training(name) | values for name, values in results.items()}
+    write_json(METRICS / "summary.json", summary(figures, difference))
     figures[names[-1]] |= against_first(difference)
     files = [
         *write_tables(figures, reference, assessments, data),
@@ -102,6 +104,14 @@ def difference_of_two(assessments: list[Assessment]) -> dict[str, float]:
         return {}
     first, second = assessments
     return compare(first.right, second.right).figures()
+
+
+def summary(figures: dict[str, dict[str, float]], difference: dict[str, float]) -> dict[str, dict[str, float]]:
+    """The few numbers by which experiments are told apart: DVC's metrics."""
+    by_model = {name: {key: values[key] for key in SUMMARY} for name, values in figures.items()}
+    if not difference:
+        return by_model
+    return by_model | {"difference": {key: difference[key] for key in ("test_accuracy", "mcnemar_p")}}
 
 
 def end_of_training(name: str) -> dict[str, float]:

@@ -13,8 +13,9 @@ from tinyres.inference import accuracy_of
 from tinyres.models import ModelDescription, build, save_model
 from tinyres.params import Params, plain, read_params
 from tinyres.runtime import Machine, prepare_machine
-from tinyres.tracking.lineage import lineage_tags
+from tinyres.tracking.lineage import lineage_documents, lineage_tags
 from tinyres.tracking.recorder import Recorder
+from tinyres.tracking.system import system_metrics
 from tinyres.training.batches import ResidentSplit, seed_weights
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.trainer import Trainer
@@ -38,10 +39,13 @@ def main(name: str, folder: Path) -> None:
 
     key = training_key(description, folder)
     checkpoints = Checkpoints(key)
-    tags = lineage_tags(f"train-{name}", description.training["data"])
-    recorder = Recorder(params.tracking.experiment, name, key, description.training["params"], tags)
+    tags = lineage_tags(f"train-{name}", description.training["data"], machine.device)
+    recorder = Recorder(
+        params.tracking.experiment, name, key, description.training["params"], tags, lineage_documents()
+    )
     trainer = Trainer(params, name, classifier, train, followed, machine, checkpoints)
-    history = trainer.fit(after_epoch=recorder.history)
+    with system_metrics(recorder.run_id if params.tracking.system_metrics else None):
+        history = trainer.fit(after_epoch=recorder.history)
 
     originals = train.first(data.sizes["train"])
     model = Path("models") / name

@@ -77,7 +77,7 @@ def test_modules_import_only_from_the_floors_below():
         {"models", "augmentation"},
         {"inference", "cost", "calibration", "superclasses", "uncertainty"},
         {"training", "evaluation", "embedding", "tracking", "serving"},
-        {"tables", "figures", "model_store", "prediction", "claims"},
+        {"tables", "figures", "model_store", "prediction", "reproduction", "claims"},
         {"ablation", "speed", "paper"},
         {"cli"},
     ]

@@ -20,6 +20,11 @@ PREDICT_STATUS = (
     "sentence each; 1, the model cannot be used."
 )
 
+REPRODUCE = (
+    "Print a shell script that checks out the commit of a run, applies the code that was not committed, and runs the "
+    "run's stage with the parameters that differ from that commit's. Nothing is run: read it, then `sh`."
+)
+
 
 def main() -> None:
     """Entry point: parse the arguments and run the command."""
@@ -56,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
     speed.set_defaults(run=print_speed)
     paper = commands.add_parser("paper", help="write docs/paper.md: the paper's claims beside the results in metrics/")
     paper.set_defaults(run=write_paper)
+    reproduce = commands.add_parser("reproduce", help="print the commands that bring a run back", description=REPRODUCE)
+    reproduce.add_argument("run_id", metavar="RUN", help="id of an MLflow run (`tinyres table --runs`, or the UI)")
+    reproduce.set_defaults(run=print_reproduction)
     return top
 
 
@@ -119,6 +127,13 @@ def write_paper(_: argparse.Namespace) -> None:
 
     write_text(PAGE, write_page(Path()))
     print(f"wrote {PAGE}")
+
+
+def print_reproduction(arguments: argparse.Namespace) -> None:
+    """A shell script: commit, uncommitted code, parameters, stage."""
+    from tinyres.reproduction import reproduction
+
+    sys.stdout.write(reproduction(arguments.run_id))
 
 
 def experiment_name(file: Path) -> str:

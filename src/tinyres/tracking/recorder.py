@@ -19,18 +19,31 @@ class Recorder:
         key: hash of what goes into the training; an unfinished run of the same key is continued.
         params: every parameter that the training read, as nested plain values.
         tags: further tags of the run.
+        documents: texts to keep whole, by their place among the run's artifacts.
 
     Raises:
         UserError: the experiment was deleted in the UI.
     """
 
     def __init__(
-        self, experiment: str, name: str, key: str, params: Mapping[str, Any], tags: Mapping[str, str]
+        self,
+        experiment: str,
+        name: str,
+        key: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        documents: Mapping[str, str] | None = None,
     ) -> None:
         self.experiment, self.name, self.key, self.params, self.tags = experiment, name, key, params, tags
+        self.documents = documents or {}
         self.run: tuple[Store, str] | None = None
         self.reachable = True
-        self._try("the start of the run", lambda store, run_id: None)
+        self._try("the start of the run", lambda store, run_id: store.log_texts(run_id, self.documents))
+
+    @property
+    def run_id(self) -> str | None:
+        """The run in MLflow; None as long as the store could not be reached."""
+        return self.run[1] if self.run else None
 
     def history(self, records: Sequence[Record]) -> None:
         """Log the newest epochs; all of them where nothing was logged yet."""
@@ -41,6 +54,7 @@ class Recorder:
         """Complete the run: all curves, the weights' hash, the model folder itself."""
 
         def complete(store: Store, run_id: str) -> None:
+            store.log_texts(run_id, self.documents)
             store.log_history(run_id, records)
             store.log_final(run_id, {}, {WEIGHTS: weights_hash(folder)})
             store.log_model(run_id, folder)

@@ -133,6 +133,11 @@ class Store:
         for file in files:
             self.client.log_artifact(run_id, str(file), folder)
 
+    def log_texts(self, run_id: str, texts: Mapping[str, str]) -> None:
+        """Store texts among the run's artifacts, by their place there; those that are there are replaced."""
+        for place, text in texts.items():
+            self.client.log_text(run_id, text, place)
+
     def log_model(self, run_id: str, folder: Path) -> None:
         """Store a model folder as an MLflow model: uint8 images N×H×W×3 in, class probabilities N×K out.
 
