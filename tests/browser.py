@@ -91,13 +91,14 @@ class Browser:
             driver.quit()
 
     def open(self, page: str, *words: str) -> None:
-        """Go to a page and wait until it shows all of the words."""
+        """Go to a page, afresh even from one that differs only behind the `#`, and wait for the words."""
+        self.driver.get("about:blank")
         self.driver.get(f"{self.address}/#{page}")
         self.wait_for(*words)
 
     def text(self) -> str:
         """All that the page shows."""
-        return str(self.driver.execute_script("return document.body.innerText"))
+        return str(self.driver.execute_script("return document.body.innerText")).replace("\xa0", " ")
 
     def wait_for(self, *words: str) -> None:
         """Wait until the page shows all of the words."""
@@ -117,10 +118,12 @@ class Browser:
         self.driver.execute_script("arguments[0].click()", found()[number])
 
     def write(self, field: str, text: str) -> None:
-        """Write into the field that asks for something, such as "Search metric charts"."""
+        """Write into the field that asks for something, such as "Search metric charts", in place of what is there."""
         from selenium.webdriver.common.by import By
+        from selenium.webdriver.common.keys import Keys
 
-        self.driver.find_element(By.XPATH, f"//input[@placeholder='{field}']").send_keys(text)
+        entry = self.driver.find_element(By.XPATH, f"//input[@placeholder='{field}']")
+        entry.send_keys(Keys.CONTROL + "a" + Keys.NULL, text)
 
     def lines(self) -> list[tuple[str, list[float], list[float]]]:
         """What the page's charts draw: name, x and y of every line and bar."""
@@ -166,7 +169,7 @@ def take_pictures(store: Path, folder: Path) -> None:
         figure = f"/experiments/1/runs/{run_id}/artifacts/evaluate/accuracy.png"
         browser.open(figure, "evaluate/accuracy.png")
         until(lambda: any(width > 500 for width in browser.widths_of_pictures()), "the figure", browser.text)
-        browser.picture(folder / "mlflow-figures.png", 700)
+        browser.picture(folder / "mlflow-figures.png", 880)
         browser.open("/models/quickstart-modified", "Version 1", "@ champion")
         browser.picture(folder / "mlflow-registry.png", 400)
 
