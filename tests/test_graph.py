@@ -75,9 +75,9 @@ def test_modules_import_only_from_the_floors_below():
         {"params"},
         {"data", "pixels", "photographs", "history", "runtime"},
         {"models", "augmentation"},
-        {"inference", "cost", "calibration", "superclasses", "uncertainty"},
+        {"inference", "cost", "calibration", "superclasses", "uncertainty", "answers"},
         {"training", "evaluation", "embedding", "tracking", "serving"},
-        {"tables", "figures", "model_store", "prediction", "reproduction", "claims"},
+        {"tables", "figures", "model_store", "prediction", "promotion", "reproduction", "claims"},
         {"ablation", "speed", "paper"},
         {"cli"},
     ]
