@@ -10,7 +10,7 @@ export DVC_NO_ANALYTICS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart repro test lint ui bench
+.PHONY: help setup quickstart repro test lint experiments ui bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -49,6 +49,11 @@ lint: setup  ## ruff and mypy
 
 ui: setup  ## the MLflow UI on this repository's runs, at http://127.0.0.1:5000
 	@mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --host 127.0.0.1 --port 5000
+
+# DVC puts the file before every name that another study has too; its other columns are hashes of files.
+experiments: setup  ## the experiments of the paper's study: what sets them apart, and their metrics
+	@dvc exp show --only-changed --csv --drop 'Created|(studies|src|stages|data|models|plots)/.*|.*\.json$$' \
+		| sed -E '1s#(metrics/summary.json|params.yaml):##g' | column -t -s,
 
 bench: setup  ## the benchmarks, side by side; writes benchmarks/results.json
 	@PYTHONPATH=src python -m benchmarks

@@ -7,7 +7,7 @@ import numpy as np
 
 from tinyres.atomic import replacing, write_json
 from tinyres.data.arrays import Description, Labels, read_description, read_split, save_array
-from tinyres.embedding import Groups, clustering, project
+from tinyres.embedding import Groups, clustering, project_side_by_side
 from tinyres.errors import told_in_one_sentence
 from tinyres.figures.embeddings import draw_embeddings
 from tinyres.inference import BATCH_SIZE, features_of
@@ -28,34 +28,31 @@ def main(names: list[str]) -> None:
     data = read_description(SUBSET)
     test = read_split(SUBSET / "test")
     images = channels_first(test.images)
-    groupings, superclass_names = group(test.labels, data)
+    groupings = group(test.labels, data)
 
-    figures, points = {}, {}
+    features = {}
+    for name in names:
+        classifier, _ = load_model(Path("models") / name)
+        features[name] = features_of(classifier.to(machine.device), images, BATCH_SIZE, machine).numpy()
+    points = project_side_by_side(features, params.embed, params.seed)
+    figures = {name: clustering(each, groupings, params.embed.neighbours) for name, each in features.items()}
     with replacing(EMBEDDING) as draft:
         draft.mkdir()
         for name in names:
-            classifier, _ = load_model(Path("models") / name)
-            features = features_of(classifier.to(machine.device), images, BATCH_SIZE, machine).numpy()
-            points[name] = project(features, params.embed, params.seed)
-            figures[name] = clustering(features, groupings, params.embed.neighbours)
-            save_array(draft / f"{name}_features.npy", features)
+            save_array(draft / f"{name}_features.npy", features[name])
             save_array(draft / f"{name}_tsne.npy", points[name])
     write_json("metrics/embed.json", figures)
-    if superclass_names:
-        draw_embeddings(PICTURE, points, groupings["superclass"], superclass_names)
-    else:
-        draw_embeddings(PICTURE, points, test.labels, data.classes)
+    draw_embeddings(PICTURE, points, test.labels, data.classes, data.superclasses)
     record_results(params.tracking.experiment, figures, [PICTURE], "embed", {})
 
 
-def group(labels: Labels, data: Description) -> tuple[dict[str, Groups], list[str]]:
-    """Images by class and, where there are several, by superclass; and the superclasses' names."""
-    groupings = {"class": labels}
-    names = sorted(set(data.superclasses or []))
-    if data.superclasses and len(names) > 1:
-        superclass_of = np.array([names.index(superclass) for superclass in data.superclasses])
-        return groupings | {"superclass": superclass_of[labels]}, names
-    return groupings, []
+def group(labels: Labels, data: Description) -> dict[str, Groups]:
+    """Images by class and, where the source has them, by superclass."""
+    if data.superclasses is None:
+        return {"class": labels}
+    names = sorted(set(data.superclasses))
+    superclass_of = np.array([names.index(superclass) for superclass in data.superclasses])
+    return {"class": labels, "superclass": superclass_of[labels]}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from tinyres.answers import Answers, write_answers
 from tinyres.atomic import write_json, write_text
 from tinyres.data.arrays import Description, Split, read_description, read_split
 from tinyres.errors import UserError, told_in_one_sentence
@@ -33,6 +34,7 @@ from tinyres.runtime import Machine, prepare_machine
 from tinyres.superclasses import Superclasses
 from tinyres.tables import Table, accuracy_table, against_first, classification_table, extremes_table
 from tinyres.tracking.comparison import evaluation_tag
+from tinyres.tracking.registry import TEST_IMAGES, register_models
 from tinyres.tracking.results import record_results
 from tinyres.uncertainty import compare
 
@@ -42,6 +44,7 @@ PLOTS = Path("plots")
 EXTREMES = 5  # classes at either end, as in the paper's Table 3
 CONFUSED_PAIRS = 20
 GALLERY_IMAGES = 20
+SUMMARY = ("test_accuracy", "test_loss")  # of each network; few enough for one screen
 
 
 def main(names: list[str]) -> None:
@@ -62,13 +65,17 @@ def main(names: list[str]) -> None:
     difference = difference_of_two(list(assessments.values()))
     write_json(METRICS / "evaluate.json", results | ({"difference": difference} if difference else {}))
     figures = {name: end_of_training(name) | values for name, values in results.items()}
+    write_json(METRICS / "summary.json", summary(figures, difference))
     figures[names[-1]] |= against_first(difference)
     files = [
         *write_tables(figures, reference, assessments, data),
         *draw_figures(assessments, data, superclasses),
         *(draw_predictions(name, on_every[name], every, len(test), params.evaluate.gallery, data) for name in names),
+        *(write_predictions(name, each) for name, each in assessments.items()),
     ]
-    record_results(params.tracking.experiment, figures, files, "evaluate", evaluation_tag(names, reference))
+    tags = evaluation_tag(names, reference) | {TEST_IMAGES: data.sha256["test"]}
+    record_results(params.tracking.experiment, figures, files, "evaluate", tags)
+    register_models(params.tracking.experiment, names)
 
 
 def test_images(data: Description) -> tuple[Split, Split]:
@@ -102,6 +109,14 @@ def difference_of_two(assessments: list[Assessment]) -> dict[str, float]:
         return {}
     first, second = assessments
     return compare(first.right, second.right).figures()
+
+
+def summary(figures: dict[str, dict[str, float]], difference: dict[str, float]) -> dict[str, dict[str, float]]:
+    """The few numbers by which experiments are told apart: DVC's metrics."""
+    by_model = {name: {key: values[key] for key in SUMMARY} for name, values in figures.items()}
+    if not difference:
+        return by_model
+    return by_model | {"difference": {key: difference[key] for key in ("test_accuracy", "mcnemar_p")}}
 
 
 def end_of_training(name: str) -> dict[str, float]:
@@ -147,6 +162,13 @@ def extremes(assessment: Assessment, classes: list[str]) -> Table:
 def classification(name: str, assessment: Assessment, reference: Reference | None, classes: list[str]) -> Table:
     source = reference.by_class.get(name, {}) if reference else {}
     return classification_table(classification_rows(assessment, classes), reference.name if reference else "", source)
+
+
+def write_predictions(name: str, assessment: Assessment) -> Path:
+    """What the network answered on each test image, for `tinyres promote`."""
+    file = Path("data") / f"predictions_{name}.csv"
+    write_answers(file, Answers(assessment.labels, assessment.predicted, assessment.probability))
+    return file
 
 
 def write_parts(file: Path, tables: dict[str, Table]) -> None:

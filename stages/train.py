@@ -13,35 +13,39 @@ from tinyres.inference import accuracy_of
 from tinyres.models import ModelDescription, build, save_model
 from tinyres.params import Params, plain, read_params
 from tinyres.runtime import Machine, prepare_machine
-from tinyres.tracking.lineage import lineage_tags
+from tinyres.tracking.lineage import lineage_documents, lineage_tags
 from tinyres.tracking.recorder import Recorder
+from tinyres.tracking.system import system_metrics
 from tinyres.training.batches import ResidentSplit, seed_weights
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.trainer import Trainer
 
-SUBSET = Path("data/subset")
-COPIES = Path("data/augmented")
+DATA = Path("data")
 
 
-def main(name: str) -> None:
+def main(name: str, folder: Path) -> None:
+    """Train the model `name` on the images in `folder`: `subset`, with the copies in `augmented` behind them."""
     params = read_params(
         *("seed", "lr", "batch_size", "epochs", "weight_decay", "augment.online", "optimizer", "scheduler"),
         *("early_stopping", f"models.{name}", "tracking", "runtime"),
     )
     machine = prepare_machine(params.runtime)
-    data = read_description(SUBSET)
-    description = describe(name, params, data)
+    data = read_description(folder / "subset")
+    description = describe(name, params, folder, data)
     seed_weights(params.seed)
     classifier = build(description).to(machine.device)
 
-    train, followed = load_images(data, machine)
+    train, followed = load_images(folder, data, machine)
 
-    key = training_key(description)
+    key = training_key(description, folder)
     checkpoints = Checkpoints(key)
-    tags = lineage_tags(f"train-{name}", description.training["data"])
-    recorder = Recorder(params.tracking.experiment, name, key, description.training["params"], tags)
+    tags = lineage_tags(f"train-{name}", description.training["data"], machine.device)
+    recorder = Recorder(
+        params.tracking.experiment, name, key, description.training["params"], tags, lineage_documents()
+    )
     trainer = Trainer(params, name, classifier, train, followed, machine, checkpoints)
-    history = trainer.fit(after_epoch=recorder.history)
+    with system_metrics(recorder.run_id if params.tracking.system_metrics else None):
+        history = trainer.fit(after_epoch=recorder.history)
 
     originals = train.first(data.sizes["train"])
     model = Path("models") / name
@@ -57,20 +61,21 @@ def main(name: str) -> None:
     checkpoints.remove()
 
 
-def describe(name: str, params: Params, data: Description) -> ModelDescription:
+def describe(name: str, params: Params, folder: Path, data: Description) -> ModelDescription:
     """What `model.json` will say, the parameters and data of the training included."""
     spec = params.models[name]
     read = plain(params)
     del read["tracking"]  # where a run is recorded changes nothing in the model
-    training = {"params": read | {"model": read.pop("models")[name]}, "data": hash_files([SUBSET / "dataset.json"])}
+    images = hash_files([folder / "subset/dataset.json"])
+    training = {"params": read | {"model": read.pop("models")[name]}, "data": images}
     mean, std = (data.mean, data.std) if spec.standardise else ([0.0] * 3, [1.0] * 3)
     return ModelDescription(name, spec.model_dump(), data.classes, data.image_size, mean, std, training)
 
 
-def training_key(description: ModelDescription) -> str:
+def training_key(description: ModelDescription, folder: Path) -> str:
     """Hash of everything that decides the result: parameters, code, data (its copies too), version of torch."""
     script = Path(__file__)
-    copies = [COPIES / "images.npy", COPIES / "labels.npy"]
+    copies = [folder / "augmented/images.npy", folder / "augmented/labels.npy"]
     return hash_value({
         "model": description.name,
         "training": description.training,
@@ -80,16 +85,16 @@ def training_key(description: ModelDescription) -> str:
     })  # fmt: skip
 
 
-def load_images(data: Description, machine: Machine) -> tuple[ResidentSplit, tuple[str, ResidentSplit]]:
+def load_images(folder: Path, data: Description, machine: Machine) -> tuple[ResidentSplit, tuple[str, ResidentSplit]]:
     """The training images with their copies behind them, and the split to follow: validation, or else the test set."""
-    train = read_split(SUBSET / "train").followed_by(read_split(COPIES))
+    train = read_split(folder / "subset/train").followed_by(read_split(folder / "augmented"))
     prefix, followed = ("val", "validation") if "validation" in data.sizes else ("test", "test")
     return (
         ResidentSplit.from_arrays(train, machine.device),
-        (prefix, ResidentSplit.from_arrays(read_split(SUBSET / followed), machine.device)),
+        (prefix, ResidentSplit.from_arrays(read_split(folder / "subset" / followed), machine.device)),
     )
 
 
 if __name__ == "__main__":
     with told_in_one_sentence():
-        main(sys.argv[1])
+        main(sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else DATA)

@@ -1,6 +1,7 @@
 """How clustered features are is counted right, and their picture is the same to the byte."""
 
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
-from tinyres.embedding import clustering, project
+from tinyres.embedding import clustering, project, project_side_by_side
 from tinyres.errors import UserError
+from tinyres.figures.embeddings import closer_look, draw_embeddings, reach
 from tinyres.params import Embed
 
 EMBED = Embed(perplexity=5, iterations=250, neighbours=5)
@@ -117,3 +119,59 @@ def test_the_picture_is_the_same_to_the_byte_on_any_number_of_threads():
     once = picture(1)
     assert len(once) == 600 * 2 * 4
     assert picture(4) == once
+
+
+def test_networks_side_by_side_are_placed_as_each_alone():
+    features = {name: clusters(3, 20, distance)[0] for name, distance in (("one", 5), ("two", 9), ("three", 0))}
+    together = project_side_by_side(features, EMBED, seed=3)
+    assert list(together) == list(features)
+    for name, each in features.items():
+        assert together[name].tobytes() == project(each, EMBED, seed=3).tobytes()
+
+
+def test_what_goes_wrong_beside_another_network_is_one_sentence():
+    features, _ = clusters(3, 10, distance=9)
+    with pytest.raises(UserError, match="there are only 30 test images"):
+        project_side_by_side({"one": features, "two": features}, EMBED.model_copy(update={"perplexity": 40}), seed=0)
+
+
+CLASSES = ["ray", "shark", "seal", "whale", "otter", "bus"]
+SUPERCLASSES = ["fish", "fish", "aquatic_mammals", "aquatic_mammals", "aquatic_mammals", "vehicles_1"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "superclasses", "rows"),
+    [
+        (range(6), SUPERCLASSES, 2),  # of several superclasses, one closer
+        ((0, 1, 5), SUPERCLASSES, 2),  # none of them the one that is preferred
+        ((2, 3, 4), SUPERCLASSES, 1),
+        (range(6), None, 1),
+    ],
+)
+def test_the_picture_has_a_closer_look_where_there_are_several_superclasses(tmp_path, chosen, superclasses, rows):
+    classes = [CLASSES[label] for label in chosen]
+    of_these = superclasses and [superclasses[label] for label in chosen]
+    labels = np.arange(40) % len(classes)
+    points = {name: np.random.default_rng(k).normal(size=(40, 2)) for k, name in enumerate(("one", "two"))}
+    for file in ("a.png", "b.png"):
+        draw_embeddings(tmp_path / file, points, labels, classes, of_these)
+    width, height = struct.unpack(">II", (tmp_path / "a.png").read_bytes()[16:24])
+    assert round(height / width * 2) == rows
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_closer_looks_have_one_size_and_hold_most_of_the_images():
+    generator = np.random.default_rng(0)
+    points = {"near": generator.normal(size=(500, 2)), "far": generator.normal((30, -5), 4, size=(500, 2))}
+    squares = closer_look(points)
+    assert squares["near"].half == squares["far"].half
+    for name, square in squares.items():
+        inside = (np.abs(points[name] - square.centre) <= square.half).all(axis=1)
+        assert inside.mean() > 0.6
+
+
+def test_the_scale_holds_every_image_unless_a_few_are_far_off():
+    points = np.random.default_rng(0).uniform(-10, 10, size=(500, 2))
+    assert reach({"one": points, "two": points / 2}) == pytest.approx(1.03 * np.abs(points).max())
+    points[0] = 1000
+    assert 10 < reach({"one": points}) < 20

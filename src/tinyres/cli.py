@@ -9,6 +9,7 @@ from tinyres.errors import UserError, told_in_one_sentence
 from tinyres.params import load_yaml, validate_params
 
 SOME_UNREADABLE = 3
+NOT_MOVED = 3
 PLOTTED = 20  # images in a picture, so that its rows stay readable; the first ones
 PREDICT = (
     "Print the five likeliest classes of each image. The image's shorter side is resized to the model's size with "
@@ -18,6 +19,20 @@ PREDICT = (
 PREDICT_STATUS = (
     f"Exit status: 0, every image was read; {SOME_UNREADABLE}, at least one could not be, and stderr says why in a "
     "sentence each; 1, the model cannot be used."
+)
+
+REPRODUCE = (
+    "Print a shell script that checks out the commit of a run, applies the code that was not committed, and runs the "
+    "run's stage with the parameters that differ from that commit's. Nothing is run: read it, then `sh`."
+)
+PROMOTE = (
+    "Make the version of a run's model the champion of its name in MLflow's registry, if it is more accurate than the "
+    "champion is: if the paired 95 %% interval of the difference on the same test images lies above 0. Where there is "
+    "no champion, it becomes it at once. For `tinyres predict` the champion is models:/NAME@champion."
+)
+PROMOTE_STATUS = (
+    f"Exit status: 0, the alias moved; {NOT_MOVED}, the champion stays, and the printed sentence says why; 1, the two "
+    "cannot be compared."
 )
 
 
@@ -53,6 +68,22 @@ def parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--plot", metavar="FILE", type=Path, help=f"draw them as PNG (the first {PLOTTED})")
     predict.set_defaults(run=print_predictions)
+    speed = commands.add_parser("speed", help="print how fast models were trained, from the MLflow store alone")
+    speed.add_argument("folders", nargs="+", type=Path, metavar="MODEL", help="model folders: models/*, say")
+    speed.set_defaults(run=print_speed)
+    paper = commands.add_parser("paper", help="write docs/paper.md: the paper's claims beside the results in metrics/")
+    paper.set_defaults(run=write_paper)
+    reproduce = commands.add_parser("reproduce", help="print the commands that bring a run back", description=REPRODUCE)
+    reproduce.add_argument("run_id", metavar="RUN", help="id of an MLflow run (`tinyres table --runs`, or the UI)")
+    reproduce.set_defaults(run=print_reproduction)
+    promote = commands.add_parser(
+        "promote",
+        help="make a run's model the champion, if it is the better one",
+        description=PROMOTE,
+        epilog=PROMOTE_STATUS,
+    )
+    promote.add_argument("run_id", metavar="RUN_ID", help="the run that trained it; `tinyres table --runs` lists runs")
+    promote.set_defaults(run=promote_run)
     return top
 
 
@@ -113,6 +144,38 @@ def print_predictions(arguments: argparse.Namespace) -> None:
 
         draw_predictions(arguments.plot, drawn)
     sys.exit(status)
+
+
+def print_speed(arguments: argparse.Namespace) -> None:
+    """Training images per second of each model folder: of the epochs, as they were logged."""
+    from tinyres.speed import speed_table
+
+    sys.stdout.write(speed_table(arguments.folders).render("md"))
+
+
+def write_paper(_: argparse.Namespace) -> None:
+    """The paper's tables, figures and claims, each claim with its verdict, from the results of the study here."""
+    from tinyres.atomic import write_text
+    from tinyres.paper import PAGE, write_page
+
+    write_text(PAGE, write_page(Path()))
+    print(f"wrote {PAGE}")
+
+
+def print_reproduction(arguments: argparse.Namespace) -> None:
+    """A shell script: commit, uncommitted code, parameters, stage."""
+    from tinyres.reproduction import reproduction
+
+    sys.stdout.write(reproduction(arguments.run_id))
+
+
+def promote_run(arguments: argparse.Namespace) -> None:
+    """One sentence: whether the champion changes, and why."""
+    from tinyres.promotion import promote
+
+    verdict = promote(arguments.run_id.removeprefix("runs:/"))
+    print(verdict.sentence)
+    sys.exit(0 if verdict.moved else NOT_MOVED)
 
 
 def experiment_name(file: Path) -> str:

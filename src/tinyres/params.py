@@ -182,6 +182,8 @@ class Tracking(Section):
     """Where MLflow keeps the runs; the store itself is `MLFLOW_TRACKING_URI`, by default `mlflow.db` at the root."""
 
     experiment: Annotated[str, Field(min_length=1)]
+    system_metrics: bool
+    """Whether CPU, memory and GPU are logged while a network trains, every 10 s."""
 
 
 class Runtime(Section):
@@ -274,8 +276,17 @@ def load_yaml(file: Path) -> dict[str, Any]:
     """
     if not file.is_file():
         raise UserError(f"There is no {file} in {Path.cwd()}; run from a study's folder, the one that holds dvc.yaml.")
+    return parse_yaml(file.read_bytes(), str(file))
+
+
+def parse_yaml(text: str | bytes, file: str) -> dict[str, Any]:
+    """A parameters file's content as plain values; `file` is what it is called in errors.
+
+    Raises:
+        UserError: it is no YAML mapping.
+    """
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)
+        content = yaml.load(text, _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{file} is not valid YAML ({' '.join(str(error).split())}); correct that line.") from None
     if not isinstance(content, dict):

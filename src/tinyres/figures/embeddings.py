@@ -1,36 +1,127 @@
 """Where networks place the test images."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from tinyres.figures.style import picture
+from tinyres.figures.style import COLOURS, picture
+
+Points = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+CLOSER = "aquatic_mammals"  # the report's five classes; the first superclass where these are not among the images
+CENTRAL = 0.8  # of that superclass's images lie within the closer look, in each direction
+FAR = 1.5  # times as far as 99 % of the coordinates: what is farther off is left out of the picture
+REST = "0.85"  # grey of all other images there
 
 
 def draw_embeddings(
-    file: Path | str, points: Mapping[str, NDArray[np.float32]], groups: NDArray[np.int64], names: Sequence[str]
+    file: Path | str,
+    points: Mapping[str, Points],
+    labels: Labels,
+    classes: Sequence[str],
+    superclasses: Sequence[str] | None,
 ) -> None:
-    """t-SNE of each model side by side, coloured by group (Figure 5b).
+    """t-SNE of each model side by side (Figure 5b): above by superclass, below the classes of one superclass, closer.
+
+    All maps of a row have the same scale. Where there is one superclass or none, the one row shows the classes.
 
     Args:
         points: N×2 per model.
-        groups: N, index into `names`.
-        names: of the groups: superclasses, or classes where there are none.
+        labels: N.
+        classes: names by label.
+        superclasses: names by label, or None.
     """
-    colours = matplotlib.color_sequences["tab20" if len(names) > 10 else "tab10"]
-    with picture(file, width=5 * len(points), height=5.2 + 0.22 * -(-len(names) // 4)) as figure:
-        axes = figure.subplots(1, len(points), squeeze=False)[0]
-        for axis, (name, position) in zip(axes, points.items(), strict=True):
-            for group, label in enumerate(name.replace("_", " ") for name in names):
-                chosen = groups == group
-                axis.scatter(*position[chosen].T, s=4, color=colours[group % len(colours)], label=label,
-                             linewidths=0)  # fmt: skip
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.set_xlabel(name)
-            axis.set_aspect("equal", adjustable="datalim")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(names)), markerscale=3, fontsize=8)
+    names = sorted(set(superclasses or []))
+    has_closer_look = superclasses is not None and len(names) > 1
+    rows = 2 if has_closer_look else 1
+    whole = {name: Square((0.0, 0.0), reach(points)) for name in points}
+    with picture(file, width=5 * len(points), height=5.8 * rows) as figure:
+        parts = figure.subfigures(rows, 1, squeeze=False)[:, 0]
+        if superclasses is None or not has_closer_look:
+            draw_row(parts[0], points, labels, classes, whole)
+            return
+        groups = np.array([names.index(superclass) for superclass in superclasses])[labels]
+        chosen = CLOSER if CLOSER in names else names[0]
+        members = [label for label, superclass in enumerate(superclasses) if superclass == chosen]
+        within = np.array([members.index(label) if label in members else -1 for label in range(len(classes))])[labels]
+        parts_of_maps = closer_look({name: position[within >= 0] for name, position in points.items()})
+        for axis, square in zip(draw_row(parts[0], points, groups, names, whole), parts_of_maps.values(), strict=True):
+            axis.add_patch(square.outline())
+        legend = f"{chosen.replace('_', ' ')}, in the squares above; all other images grey"
+        draw_row(parts[1], points, within, [classes[label] for label in members], parts_of_maps, legend)
+
+
+@dataclass(frozen=True)
+class Square:
+    """A part of a map."""
+
+    centre: tuple[float, float]
+    half: float
+    """Of the side."""
+
+    def outline(self) -> Rectangle:
+        """To be drawn into the map."""
+        corner = (self.centre[0] - self.half, self.centre[1] - self.half)
+        return Rectangle(corner, 2 * self.half, 2 * self.half, fill=False, linestyle="--", linewidth=1)
+
+
+def reach(points: Mapping[str, Points]) -> float:
+    """The farthest coordinate of any model's images, with a margin; but a few far-off images shrink no map to a dot."""
+    coordinates = np.abs(np.concatenate(list(points.values())))
+    return 1.03 * min(float(coordinates.max()), FAR * float(np.quantile(coordinates, 0.99)))
+
+
+def closer_look(points: Mapping[str, Points]) -> dict[str, Square]:
+    """Where to look closer in each map: squares of the same size around most of the images."""
+    tails = [(1 - CENTRAL) / 2, (1 + CENTRAL) / 2]
+    ends = {name: np.quantile(position, tails, axis=0) for name, position in points.items()}
+    half = 1.05 * max(float((high - low).max()) for low, high in ends.values()) / 2
+    centres = {name: (low + high) / 2 for name, (low, high) in ends.items()}
+    return {name: Square((float(across), float(up)), half) for name, (across, up) in centres.items()}
+
+
+def draw_row(
+    figure: SubFigure,
+    points: Mapping[str, Points],
+    groups: Labels,
+    names: Sequence[str],
+    squares: Mapping[str, Square],
+    legend: str | None = None,
+) -> list[Axes]:
+    """One map per model, of which the square is shown, and a legend of the groups below; group −1 is the rest."""
+    axes = list(figure.subplots(1, len(points), squeeze=False)[0])
+    for axis, (name, position) in zip(axes, points.items(), strict=True):
+        draw_map(axis, position, groups, names)
+        (across, up), half = squares[name].centre, squares[name].half
+        axis.set_xlim(across - half, across + half)
+        axis.set_ylim(up - half, up + half)
+        axis.set_xlabel(name)
+    handles, labels = axes[0].get_legend_handles_labels()
+    columns = min(5, len(names))
+    figure.legend(handles, labels, title=legend, loc="outside lower center", ncols=columns, markerscale=2.5, fontsize=8)
+    return axes
+
+
+def draw_map(axis: Axes, position: Points, groups: Labels, names: Sequence[str]) -> None:
+    many = len(names) > len(COLOURS)
+    colours = matplotlib.color_sequences["tab20" if len(names) > 10 else "tab10"] if many else COLOURS
+    rest = groups < 0
+    axis.scatter(position[rest, 0], position[rest, 1], s=4, color=REST, linewidths=0)
+    for group, label in enumerate(name.replace("_", " ") for name in names):
+        chosen = groups == group
+        size = 12 if rest.any() else 4
+        horizontal, vertical = position[chosen].T
+        colour = colours[group % len(colours)]
+        axis.scatter(horizontal, vertical, s=size, color=colour, label=label, linewidths=0)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.set_aspect("equal")
+    axis.spines[:].set_visible(True)

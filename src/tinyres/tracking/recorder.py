@@ -27,18 +27,32 @@ class Recorder:
         key: hash of what goes into the training; an unfinished run of the same key is continued.
         params: every parameter that the training read, as nested plain values.
         tags: further tags of the run.
+        documents: texts to keep whole, by their place among the run's artifacts.
     """
 
     def __init__(
-        self, experiment: str, name: str, key: str, params: Mapping[str, Any], tags: Mapping[str, str]
+        self,
+        experiment: str,
+        name: str,
+        key: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        documents: Mapping[str, str] | None = None,
     ) -> None:
         self.experiment, self.name, self.key = experiment, name, key
-        self.params, self.tags = dict(params), dict(tags)
+        self.params, self.tags, self.documents = dict(params), dict(tags), dict(documents or {})
         self.run_name, self.started = run_name(name), now()
         self.records: list[Record] = []
-        self.ended = threading.Event()
+        self.run: tuple[Store, str] | None = None
+        self.tried, self.ended = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._send_curves, name="curves to MLflow", daemon=True)
         self.thread.start()
+
+    @property
+    def run_id(self) -> str | None:
+        """The run in MLflow, as soon as the store was asked for it; None if that failed."""
+        self.tried.wait(PATIENCE_SECONDS)
+        return self.run[1] if self.run else None
 
     def history(self, records: Sequence[Record]) -> None:
         """Have the newest epochs sent soon; all of them where nothing was sent yet."""
@@ -54,6 +68,7 @@ class Recorder:
             key=self.key,
             params=self.params,
             tags=self.tags,
+            documents=self.documents,
             history=list(records),
             weights=weights_hash(folder),
             model=folder,
@@ -66,15 +81,16 @@ class Recorder:
             deliver([recording], f"the training of {self.name}")
 
     def _send_curves(self) -> None:
-        run: tuple[Store, str] | None = None
         sent, failed_before, pause = 0, False, 0.0
         while not self.ended.wait(pause):
             try:
-                if run is None:
+                if self.run is None:
                     store = Store.open(self.experiment)
                     started = (self.name, self.key, self.params, self.tags, self.run_name, self.started)
-                    run = (store, store.start_training_run(*started))
-                store, run_id = run
+                    self.run = (store, store.start_training_run(*started))
+                    store.log_texts(self.run[1], self.documents)
+                store, run_id = self.run
+                self.tried.set()
                 records = self.records
                 if len(records) > sent:
                     store.log_history(run_id, records[sent:])
@@ -85,3 +101,4 @@ class Recorder:
                     print(f"warning: {trouble(error)}. The training goes on; its curves are sent again later.",
                           file=sys.stderr)  # fmt: skip
                 failed_before, pause = True, RETRY_SECONDS
+                self.tried.set()

@@ -1,6 +1,7 @@
 """What a model's MLflow run is to hold, whole: it can be sent now or later, and twice without harm."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class Recording(BaseModel):
     key: str
     params: dict[str, Any]
     tags: dict[str, str]
+    documents: dict[str, str]
+    """Texts kept whole, by their place among the run's artifacts."""
     history: list[Record]
     weights: str
     """Their hash."""
@@ -61,12 +64,16 @@ class Recording(BaseModel):
         else:
             known = store.runs_with({WEIGHTS: self.weights})
         run_id = str(known[0].info.run_id) if known else self._send_training(store)
+        if self.results is not None and not known:
+            print(f"note: MLflow holds no run of the weights in models/{self.name}; one was made from their stored "
+                  "curves.", file=sys.stderr)  # fmt: skip
         if self.results is not None:
             store.log_final(run_id, self.results.figures, self.results.tags, self.ended)
             store.log_files(run_id, self.results.files, self.results.folder)
 
     def _send_training(self, store: Store) -> str:
         run_id = store.start_training_run(self.name, self.key, self.params, self.tags, self.run_name, self.started)
+        store.log_texts(run_id, self.documents)
         store.log_history(run_id, [{"timestamp": self.ended / 1000} | record for record in self.history])
         if self.model is not None:
             store.log_model(run_id, self.model)

@@ -6,7 +6,7 @@ from pathlib import Path
 from tinyres.fingerprint import hash_value
 from tinyres.history import read_history
 from tinyres.models import read_model_description, weights_hash
-from tinyres.tracking.lineage import lineage_tags
+from tinyres.tracking.lineage import lineage_documents, lineage_tags
 from tinyres.tracking.recording import Recording, Results, run_name
 from tinyres.tracking.spool import deliver
 from tinyres.tracking.store import now
@@ -21,7 +21,8 @@ def record_results(
 ) -> None:
     """Add figures, files and tags to the run that trained each model (`models/<name>`).
 
-    A model that DVC restored from its cache or a remote may have no run here; then one is made from its stored history.
+    A model that DVC restored from its cache or a remote may have no run here, or one that was deleted in the UI; then
+    one is made from the stored history, and that is said.
 
     Args:
         experiment: name of the MLflow experiment.
@@ -48,7 +49,8 @@ def _recording(experiment: str, name: str, results: Results) -> Recording:
         name=name,
         key=hash_value({"restored": weights}),
         params=description.training["params"],
-        tags=lineage_tags(f"train-{name}", description.training["data"]) | {"tinyres.restored": "true"},
+        tags=lineage_tags(f"train-{name}", description.training["data"], None) | {"tinyres.restored": "true"},
+        documents=lineage_documents(),
         history=read_history(Path("plots/history") / f"{name}.csv"),
         weights=weights,
         model=folder,

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -181,6 +182,11 @@ class Store:
         for file in files:
             self.client.log_artifact(run_id, str(file), folder)
 
+    def log_texts(self, run_id: str, texts: Mapping[str, str]) -> None:
+        """Store texts among the run's artifacts, by their place there; those that are there are replaced."""
+        for place, text in texts.items():
+            self.client.log_text(run_id, text, place)
+
     def log_model(self, run_id: str, folder: Path) -> None:
         """Store a model folder as an MLflow model: uint8 images N×H×W×3 in, class probabilities N×K out. A run that
         has its model already keeps it.
@@ -247,6 +253,16 @@ def trouble(error: Exception) -> str:
             return f"MLflow at {shown_uri()} {reason}; {remedy.format(uri=shown_uri())}"
     first = (text.splitlines() or [type(error).__name__])[0][:200].rstrip(".")
     return f"MLflow at {shown_uri()} failed ({first}); see what its log says"
+
+
+@contextmanager
+def never_in_the_way(what: str) -> Iterator[None]:
+    """Run the body; if tracking fails, say so in one sentence and go on: no trained model is lost to it."""
+    try:
+        yield
+    except Exception as error:  # MLflow's own, or whatever its stores and their drivers raise
+        print(f"warning: {trouble(error)}; {what} are missing there, and `dvc repro -f evaluate` adds them.",
+              file=sys.stderr)  # fmt: skip
 
 
 @contextmanager

@@ -1,0 +1,129 @@
+"""From a run in MLflow back to the commands that bring it about again."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from tinyres.errors import UserError
+from tinyres.params import parse_yaml
+from tinyres.tracking.lineage import CLEAN, COMMIT, DATA, ENVIRONMENT, EXPERIMENT, PARAMS, PATCH, STAGE, STUDY
+from tinyres.tracking.store import WEIGHTS, tracking_uri
+
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the second of what is no id at all
+PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_/-]*")  # text that Hydra's grammar takes as it is
+RESERVED = ("true", "false", "null", "inf", "nan")  # unless it means a value
+
+
+def reproduction(run_id: str) -> str:
+    """A shell script that brings a run back: its commit, its uncommitted code, its parameters, its stage.
+
+    Raises:
+        UserError: there is no such run, it does not say where it comes from, or its commit is not in this repository.
+    """
+    store = tracking_uri()
+    if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).exists():
+        raise UserError(f"There is no MLflow store at {store}; run `dvc repro` first, or set MLFLOW_TRACKING_URI.")
+    try:
+        run = MlflowClient(store).get_run(run_id)
+    except MlflowException as error:
+        if error.error_code in NOT_THERE:
+            raise UserError(
+                f"MLflow at {store} has no run {run_id!r}; `tinyres table --runs` and the UI show the ids."
+            ) from None
+        reason = str(error).splitlines()[0][:200]
+        raise UserError(f"MLflow at {store} did not answer ({reason}); see that it runs.") from None
+    tags = run.data.tags
+    if missing := [tag for tag in (COMMIT, STUDY, STAGE) if tag not in tags]:
+        raise UserError(f"The run {run_id} does not say where it comes from: it has no tag {missing[0]}.")
+    params = parse_yaml(_document(run, PARAMS), f"{PARAMS} of run {run_id}")
+    changes = overrides(params_at(tags[COMMIT], tags[STUDY]), params)
+    lines = [*_description(run), 'cd "$(git rev-parse --show-toplevel)"', f"git checkout --quiet {tags[COMMIT]}"]
+    if tags[CLEAN] == "false":
+        lines += ["git apply <<'END'", _document(run, PATCH).removesuffix("\n"), "END"]
+    if tags[STUDY] != ".":
+        lines.append(f"cd {shlex.quote(tags[STUDY])}")
+    words = [word for change in changes for word in ("-S", change)]
+    lines.append(shlex.join(["dvc", "exp", "run", *words, tags[STAGE]]))
+    return "\n".join(lines) + "\n"
+
+
+def _description(run: Run) -> list[str]:
+    """Comments: what the script brings back, and how to know that it did."""
+    tags = run.data.tags
+    told = [
+        f"run {run.info.run_id} ({run.info.run_name}), trained with",
+        f"  {tags.get(ENVIRONMENT, 'an unknown environment: DVC restored the model')}",
+        f"  data    {tags[DATA]}",
+        f"The new run's tag {WEIGHTS} is the same where code, parameters, data and environment are:",
+        f"  weights {tags.get(WEIGHTS, 'none: this training did not end')}",
+    ]
+    if EXPERIMENT in tags:
+        told.append(f"Its files, where DVC still has the experiment: dvc exp apply {tags[EXPERIMENT]}")
+    return [f"# {line}" for line in told]
+
+
+def _document(run: Run, place: str) -> str:
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        file = mlflow.artifacts.download_artifacts(
+            run_id=run.info.run_id, artifact_path=place, tracking_uri=tracking_uri()
+        )
+        return Path(file).read_text(encoding="utf-8")
+    except (MlflowException, OSError):
+        raise UserError(
+            f"The run {run.info.run_id} holds no {place}, without which it cannot be brought back; "
+            "it was made by an earlier version, or its artifacts were removed."
+        ) from None
+
+
+def params_at(commit: str, study: str) -> dict[str, Any]:
+    """A study's parameters as a commit has them.
+
+    Raises:
+        UserError: the commit is not here, or has no such study.
+    """
+    file = Path(study) / "params.yaml"
+    shown = subprocess.run(["git", "show", f"{commit}:{file.as_posix()}"], capture_output=True, text=True, check=False)
+    if shown.returncode:
+        raise UserError(f"This repository has no {file} in commit {commit}; fetch it first (`git fetch --all`).")
+    return parse_yaml(shown.stdout, f"{file} in commit {commit[:7]}")
+
+
+def overrides(before: Mapping[str, Any], after: Mapping[str, Any], section: str = "") -> list[str]:
+    """What `dvc exp run -S` needs to turn the one into the other, in Hydra's grammar: `name=value` for a changed value,
+    `+name=value` for a new one, `~name` for one that is gone. `section` is the prefix of every name."""
+    changes = []
+    for key in sorted(before.keys() | after.keys()):
+        name, one, other = section + key, before.get(key), after.get(key)
+        if key not in after:
+            changes += [f"{name}=0"] * (one is None) + [f"~{name}"]  # Hydra finds no null to remove
+        elif key not in before:
+            changes.append(f"+{name}={_hydra(other)}")
+        elif isinstance(one, dict) and isinstance(other, dict):
+            changes += overrides(one, other, f"{name}.")
+        elif isinstance(one, dict):  # Hydra merges into a section what is said of it
+            changes += [f"~{name}", f"+{name}={_hydra(other)}"]
+        elif (type(one), one) != (type(other), other):  # 1 == True
+            changes.append(f"{name}={_hydra(other)}")
+    return changes
+
+
+def _hydra(value: Any) -> str:
+    """A plain value as Hydra reads it: JSON but for the quotes, which names do not need."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_hydra(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_hydra(each) for each in value) + "]"
+    if isinstance(value, str) and PLAIN_WORD.fullmatch(value) and value.lower() not in RESERVED:
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,86 @@
+"""ablate: the four networks of the paper's two changes side by side, and the share of the gain that is due to each."""
+
+import json
+import sys
+from pathlib import Path
+
+from tinyres.ablation import (
+    Effects,
+    Network,
+    arrange,
+    check_comparable,
+    effects_of,
+    effects_table,
+    networks_table,
+)
+from tinyres.atomic import write_json, write_text
+from tinyres.cost import multiply_accumulates
+from tinyres.data.arrays import Split, read_split
+from tinyres.errors import UserError, told_in_one_sentence
+from tinyres.evaluation import assess
+from tinyres.figures.curves import draw_curves
+from tinyres.history import read_history
+from tinyres.inference import logits_of
+from tinyres.models import count_parameters, load_model, read_model_description
+from tinyres.params import Model, read_params
+from tinyres.pixels import channels_first
+from tinyres.runtime import Machine, prepare_machine
+from tinyres.tracking.results import record_results
+
+METRICS = Path("metrics")
+PLOTS = Path("plots")
+
+
+def main(data: Path, folders: list[Path]) -> None:
+    """Compare the model folders `<study>/models/<name>` on the test images of `data`."""
+    params = read_params("evaluate", "tracking", "runtime")
+    machine = prepare_machine(params.runtime)
+    check_comparable([read_model_description(folder) for folder in folders])
+    test = read_split(data / "subset" / "test")
+    networks = arrange([measure(folder, test, params.evaluate.batch_size, machine) for folder in folders])
+    effects = effects_of({changes: each.assessment.right for changes, each in networks.items()})
+    files = [*write_results(list(networks.values()), effects), *draw_histories(folders)]
+    # The other two have their runs in the study that trained them.
+    own = [folder.name for folder in folders if study_of(folder) == Path()]
+    figures = {each.name: each.figures() for each in networks.values() if each.name in own}
+    record_results(params.tracking.experiment, figures, files, "ablate", {})
+
+
+def measure(folder: Path, test: Split, batch_size: int, machine: Machine) -> Network:
+    classifier, description = load_model(folder)
+    training = json.loads((study_of(folder) / f"metrics/train_{folder.name}.json").read_text(encoding="utf-8"))
+    cost = count_parameters(classifier.network), multiply_accumulates(classifier.network, description.image_size)
+    logits = logits_of(classifier.to(machine.device), channels_first(test.images), batch_size, machine).numpy()
+    stem = Model.model_validate(description.spec).stem
+    if stem is None:
+        raise UserError(f"{folder} has no first convolution of its own; give it a stem in params.yaml.")
+    return Network(folder.name, stem, *cost, training["train_accuracy"], assess(logits, test.labels))
+
+
+def study_of(folder: Path) -> Path:
+    """The study's folder, from that of a model."""
+    return folder.parent.parent
+
+
+def write_results(networks: list[Network], effects: Effects) -> list[Path]:
+    """Both tables for readers, the first for programs as well, and all numbers for `dvc metrics`."""
+    files = [METRICS / "ablation.md", METRICS / "ablation.csv"]
+    table = networks_table(networks)
+    write_text(files[0], table.render("md") + "\n" + effects_table(effects).render("md"))
+    write_text(files[1], table.render("csv"))
+    results = {each.name: each.figures() for each in networks}
+    write_json(METRICS / "ablation.json", results | {"effects": effects.figures()})
+    return files
+
+
+def draw_histories(folders: list[Path]) -> list[Path]:
+    histories = {each.name: read_history(study_of(each) / f"plots/history/{each.name}.csv") for each in folders}
+    files = [PLOTS / "accuracy.png", PLOTS / "loss.png"]
+    for file in files:
+        draw_curves(file, histories, file.stem)
+    return files
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main(Path(sys.argv[1]), [Path(folder) for folder in sys.argv[2:]])

@@ -1,0 +1,304 @@
+"""The model registry in a real MLflow store: versions by weights, and a champion that only a better one replaces."""
+
+import csv
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from tinyres import cli
+from tinyres.answers import Answers, read_answers, write_answers
+from tinyres.errors import UserError
+from tinyres.models import ModelDescription, build, save_model, weights_hash
+from tinyres.promotion import Verdict, promote
+from tinyres.tracking.registry import TEST_IMAGES, register_models, registered_name
+from tinyres.tracking.store import WEIGHTS, Store
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "some-net"
+CLASSES = ["cat", "dog"]
+IMAGES = 200
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with nothing in it: making one takes MLflow seconds."""
+    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study without a store yet, as the working folder."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def root(study: Path, empty: Path) -> Path:
+    """The same with an empty store."""
+    shutil.copyfile(empty, study / "mlflow.db")
+    return study
+
+
+def train(seed: int, name: str = "net", experiment: str = "some") -> str:
+    """A model folder with random weights and the run that trained it."""
+    spec = {"architecture": "cnn", "stem": None, "standardise": False}
+    description = ModelDescription(name, spec, CLASSES, (8, 8), [0.0] * 3, [1.0] * 3, {})
+    torch.manual_seed(seed)
+    folder = Path("models") / name
+    save_model(folder, build(description), description)
+    store = Store.open(experiment)
+    tags = {WEIGHTS: weights_hash(folder), "tinyres.data": "data", "dvc.experiment": f"exp-{seed}"}
+    run_id = store.start_training_run(name, f"{name}-{seed}", {"seed": seed}, tags)
+    store.log_model(run_id, folder)
+    store.finish(run_id)
+    return run_id
+
+
+def evaluate(
+    run_id: str, right: range, name: str = "net", experiment: str = "some", images: str = "test", labels: int = 2
+) -> str:
+    """Add the answers of a network that is right about the images in `right`, and register it; returns the run."""
+    store = Store.open(experiment)
+    actual = np.arange(IMAGES) % labels
+    predicted = np.where(np.isin(np.arange(IMAGES), right), actual, 1 - actual % 2)
+    file = Path(f"data/predictions_{name}.csv")
+    write_answers(file, Answers(actual, predicted, np.full(IMAGES, 0.75)))
+    store.log_files(run_id, [file], "evaluate")
+    store.log_final(run_id, {}, {TEST_IMAGES: images})
+    register_models(experiment, [name])
+    return run_id
+
+
+def versions(name: str = NAME) -> list[tuple[str, str]]:
+    """Number and run of every version of a name, oldest first."""
+    found = Store.open("some").client.search_model_versions(f"name = '{name}'")
+    return sorted((str(version.version), version.run_id) for version in found)
+
+
+def champion() -> str:
+    return str(Store.open("some").client.get_model_version_by_alias(NAME, "champion").version)
+
+
+def test_the_first_version_is_the_champion_and_the_second_is_not(root):
+    one = evaluate(train(1), range(100))
+    two = evaluate(train(2), range(150))
+    assert versions() == [("1", one), ("2", two)]
+    assert champion() == "1"
+
+
+def test_a_version_leads_back_to_its_run(root):
+    run_id = evaluate(train(1), range(100))
+    tags = Store.open("some").client.get_model_version(NAME, "1").tags
+    assert tags == {
+        "tinyres.run": run_id,
+        "tinyres.weights": weights_hash("models/net"),
+        "tinyres.data": "data",
+        "tinyres.test_images": "test",
+        "dvc.experiment": "exp-1",
+    }
+
+
+def test_the_same_weights_are_one_version(root):
+    run_id = evaluate(train(1), range(100))
+    evaluate(run_id, range(100))
+    again = evaluate(train(1), range(100))
+    assert again != run_id, "trained twice, to the same bytes"
+    assert versions() == [("1", run_id)]
+    assert promote(again) == Verdict(False, "some-net: version 1 is the champion already.")
+
+
+def test_experiments_with_a_model_of_the_same_name_have_names_of_their_own(root):
+    one = evaluate(train(1), range(100))
+    two = evaluate(train(1, experiment="other/one: 'it'"), range(100), experiment="other/one: 'it'")
+    assert (versions("some-net"), versions("other-one-it--net")) == ([("1", one)], [("1", two)])
+
+
+@given(st.text(min_size=1), st.from_regex(r"[a-z_]+", fullmatch=True))
+def test_every_name_can_be_used_in_an_address(experiment, model):
+    name = registered_name(experiment, model)
+    assert name.endswith(f"-{model}")
+    assert not set(name) & set("/:@'\" ")
+
+
+def test_a_run_that_lost_its_model_gets_it_again(root):
+    run_id = train(1)
+    store = Store.open("some")
+    (logged,) = store.client.search_logged_models([store.experiment_id])
+    store.client.delete_logged_model(logged.model_id)
+    evaluate(run_id, range(100))
+    assert versions() == [("1", run_id)]
+
+
+def test_a_better_one_takes_the_place(root):
+    evaluate(train(1), range(100))
+    better = evaluate(train(2), range(120))
+    verdict = promote(better)
+    assert verdict.moved
+    # 20 of 200 images gained, none lost: the interval is that of a share of 0.1 over 200 images
+    low, high = np.quantile(np.random.default_rng(1).binomial(IMAGES, 0.1, 10**6) / IMAGES, [0.025, 0.975])
+    assert verdict.sentence == (
+        "some-net: version 2 takes the place of version 1 as champion: +10.00 points on the same 200 test images, "
+        f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}."
+    )
+    assert champion() == "2"
+    assert promote(better) == Verdict(False, "some-net: version 2 is the champion already.")
+
+
+@pytest.mark.parametrize(
+    ("right", "reason"),
+    [
+        pytest.param(range(100), "since the interval contains 0: +0.00 points", id="the same answers"),
+        pytest.param(range(100, 200), "since the interval contains 0: +0.00 points", id="a tie on other images"),
+        pytest.param(range(103), "since the interval contains 0: +1.50 points", id="a gain that may be chance"),
+        pytest.param(range(60), "since it is the less accurate one: -20.00 points", id="a loss"),
+    ],
+)
+def test_one_that_is_not_better_beyond_chance_does_not(root, right, reason):
+    evaluate(train(1), range(100))
+    verdict = promote(evaluate(train(2), right))
+    assert not verdict.moved
+    assert verdict.sentence.startswith("some-net: version 2 does not take the place of version 1 as champion, ")
+    assert reason in verdict.sentence
+    assert champion() == "1"
+
+
+def test_where_the_champion_is_gone_the_next_is_it_at_once(root):
+    evaluate(train(1), range(100))
+    worse = evaluate(train(2), range(60))
+    Store.open("some").client.delete_registered_model_alias(NAME, "champion")
+    assert promote(worse) == Verdict(True, "some-net: version 2 is the champion; there was none.")
+    assert champion() == "2"
+
+
+@pytest.mark.parametrize("change", [{"images": "other"}, {"labels": 1}])
+def test_different_test_images_are_not_compared(root, change):
+    first = evaluate(train(1), range(100))
+    second = evaluate(train(2), range(200), **change)
+    with pytest.raises(UserError, match=f"Run {second} and run {first}, .*tested on different images"):
+        promote(second)
+    assert champion() == "1"
+
+
+def test_without_a_store_there_is_nothing_to_promote(study):
+    with pytest.raises(UserError, match=r"There is no MLflow store at .*/mlflow\.db; run `dvc repro` first"):
+        promote("0" * 32)
+    assert list(study.iterdir()) == []
+
+
+def test_what_is_not_there_is_told_in_one_sentence(root):
+    run_id = train(1)
+    with pytest.raises(UserError, match="has no training run '0000"):
+        promote("0" * 32)
+    with pytest.raises(UserError, match=f"Run {run_id} has no version in the registry"):
+        promote(run_id)
+    evaluate(run_id, range(100))
+    silent = train(2)
+    register_models("some", ["net"])
+    with pytest.raises(UserError, match=rf"Run {silent} holds no evaluate/predictions_net\.csv; `dvc repro"):
+        promote(silent)
+    foreign = Store.open("some").client.create_run(Store.open("some").experiment_id).info.run_id
+    with pytest.raises(UserError, match=f"has no training run '{foreign}'"):
+        promote(foreign)
+    assert champion() == "1"
+
+
+def test_a_store_that_is_not_there_is_in_no_ones_way(root, monkeypatch, capsys):
+    train(1)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    capsys.readouterr()
+    register_models("some", ["net"])
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: MLflow at http://127.0.0.1:9 did not take the versions of the models")
+    with pytest.raises(UserError, match=r"MLflow at http://127.0.0.1:9 did not answer \(.*; see that it runs"):
+        promote("0" * 32)
+
+
+@pytest.fixture
+def tinyres(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[object, str]]:
+    """`tinyres …`: exit status, or the sentence that Python ends with, and stdout."""
+
+    def run(*arguments: str) -> tuple[object, str]:
+        monkeypatch.setattr(sys, "argv", ["tinyres", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code, capsys.readouterr().out
+
+    return run
+
+
+def test_the_command_ends_with_what_became_of_it(root, tinyres):
+    first = evaluate(train(1), range(100))
+    second = evaluate(train(2), range(150))
+    assert tinyres("promote", f"runs:/{first}") == (3, "some-net: version 1 is the champion already.\n")
+    status, out = tinyres("promote", second)
+    assert (status, out.count("\n")) == (0, 1)
+    status, out = tinyres("promote", first)
+    assert (status, out.count("\n")) == (3, 1)
+    assert tinyres("promote", "nothing")[0].startswith("error: MLflow at sqlite:///")
+
+
+def test_predict_takes_the_champion(root, tinyres):
+    Image.fromarray(load_sample_image("flower.jpg")[:64, :64]).save("image.png")
+    answers = []
+    for seed, right in ((1, range(100)), (2, range(150))):
+        run_id = evaluate(train(seed), right)
+        answers.append(tinyres("predict", "models/net", "image.png"))
+        promote(run_id)
+        assert tinyres("predict", f"models:/{NAME}@champion", "image.png") == answers[-1]
+    assert answers[0] != answers[1]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.floats(0, 1)), min_size=1, max_size=50),
+)
+def test_answers_come_back_as_they_were_written(tmp_path_factory, rows):
+    labels, predicted, probability = (np.array(column) for column in zip(*rows, strict=True))
+    file = tmp_path_factory.mktemp("answers") / "answers.csv"
+    write_answers(file, Answers(labels, predicted, probability))
+    read = read_answers(file)
+    assert np.array_equal(read.labels, labels)
+    assert np.array_equal(read.predicted, predicted)
+    assert np.allclose(read.probability, probability, rtol=1e-5, atol=0)
+    assert np.array_equal(read.right, labels == predicted)
+    assert len(list(csv.DictReader(file.read_text().splitlines()))) == len(rows)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "label,predicted,probability\n", "a,b,c\n1,2,3\n", "label,predicted,probability\n1,2\n"]
+)
+def test_a_damaged_file_of_answers_is_told(tmp_path, text):
+    (tmp_path / "answers.csv").write_text(text)
+    with pytest.raises(UserError, match="holds no answers"):
+        read_answers(tmp_path / "answers.csv")
+
+
+GRAPHS = [ROOT / "dvc.yaml", *sorted(ROOT.glob("studies/*/dvc.yaml"))]
+EVALUATED = [graph for graph in GRAPHS if "evaluate" in yaml.safe_load(graph.read_text())["stages"]]
+
+
+@pytest.mark.parametrize("graph", EVALUATED, ids=[graph.parent.name for graph in EVALUATED])
+def test_dvc_names_the_same_models(graph):
+    content = yaml.safe_load(graph.read_text())
+    experiment = yaml.safe_load((graph.parent / "params.yaml").read_text())["tracking"]["experiment"]
+    trained = [name.removeprefix("train-") for name in content["stages"] if name.startswith("train-")]
+    assert {name: each["path"] for name, each in content["artifacts"].items()} == {
+        registered_name(experiment, model): f"models/{model}" for model in trained
+    }
+    assert {each["type"] for each in content["artifacts"].values()} == {"model"}

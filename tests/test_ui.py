@@ -1,0 +1,93 @@
+"""The MLflow UI after a short quickstart, as a person sees it: both runs, their comparison, curves and figures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+import browser
+from browser import Browser, mlflow_ui, until
+from pipeline import QUICK, Clone
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(browser.missing()), reason=f"no browser to drive: {browser.missing()}"),
+]
+
+EXPERIMENT = "quickstart"
+NAMES = ("quickstart/baseline", "quickstart/modified")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a shortened `make quickstart`."""
+    clone = Clone(tmp_path_factory.mktemp("study"))
+    clone.experiment(*QUICK, f"tracking.experiment={EXPERIMENT}", name="quickstart", temporary=True)
+    return clone.folder / "mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def client(store: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{store}")
+
+
+@pytest.fixture(scope="module")
+def runs(client: MlflowClient) -> dict[str, Run]:
+    """The two runs by name."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    found = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert sorted(found) == sorted(NAMES)
+    return found
+
+
+@pytest.fixture(scope="module")
+def window(store: Path) -> Iterator[Browser]:
+    with mlflow_ui(store) as address, Browser.on(address) as window:
+        yield window
+
+
+def page(runs: dict[str, Run]) -> str:
+    return f"/experiments/{runs[NAMES[0]].info.experiment_id}/runs"
+
+
+def test_both_runs_can_be_selected_and_compared(window, runs):
+    window.open(page(runs), *NAMES)
+    for number in range(len(NAMES)):
+        window.press("toggle row selection", number)
+    window.press("Compare")
+    window.wait_for("Comparing 2 Runs from 1 Experiment", *NAMES)
+    window.press("Show diff only")
+    window.wait_for("model.stem.kernel", "model.stem.maxpool", "final/test_accuracy")
+    for run in runs.values():
+        window.wait_for(
+            run.data.params["model.stem.kernel"], f"{run.data.metrics['final/test_accuracy']:.3f}".rstrip("0")
+        )
+
+
+@pytest.mark.parametrize("metric", ["train_loss", "test_accuracy"])
+def test_the_curves_of_both_runs_are_drawn_together(window, client, runs, metric):
+    histories = [client.get_metric_history(run.info.run_id, metric) for run in runs.values()]
+    window.open(f"{page(runs)}?compareRunsMode=CHART", *NAMES)
+    window.write("Search metric charts", f"^{metric}$")
+    curves = [[[point.step for point in points], [point.value for point in points]] for points in histories]
+    until(
+        lambda: all(curve in [[x, pytest.approx(y)] for _, x, y in window.lines()] for curve in curves),
+        f"the curves {curves}",
+        window.lines,
+    )
+
+
+@pytest.mark.parametrize("name", ["accuracy.png", "confusion_modified.png"])
+def test_a_runs_figures_are_shown(window, runs, name):
+    run = runs["quickstart/modified"]
+    window.open(
+        f"{page(runs)}/{run.info.run_id}/artifacts/evaluate/{name}", f"evaluate/{name}", "predictions_modified.csv"
+    )
+    until(lambda: any(width > 500 for width in window.widths_of_pictures()), f"the picture {name}", window.text)
+
+
+def test_the_registry_shows_the_champion_and_where_it_comes_from(window, runs):
+    window.open("/models/quickstart-modified", "Version 1", "@ champion", runs["quickstart/modified"].info.run_id)
