@@ -261,7 +261,7 @@ def never_in_the_way(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # MLflow's own, or whatever its stores and their drivers raise
-        print(f"warning: {trouble(error)}; {what} are missing there, and `dvc repro -f evaluate` adds them.",
+        print(f"warning: MLflow did not take {what}: {trouble(error)}, then `dvc repro -f evaluate` adds them.",
               file=sys.stderr)  # fmt: skip
 
 
