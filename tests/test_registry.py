@@ -225,7 +225,9 @@ def test_a_store_that_is_not_there_is_in_no_ones_way(root, monkeypatch, capsys):
     capsys.readouterr()
     register_models("some", ["net"])
     (warning,) = capsys.readouterr().err.splitlines()
-    assert warning.startswith("warning: MLflow did not take the versions of the models: MLflow at http://127.0.0.1:9 cannot be reached")
+    assert warning.startswith(
+        "warning: MLflow did not take the versions of the models: MLflow at http://127.0.0.1:9 cannot be reached"
+    )
     with pytest.raises(UserError, match=r"MLflow at http://127.0.0.1:9 did not answer \(.*; see that it runs"):
         promote("0" * 32)
 

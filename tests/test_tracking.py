@@ -161,6 +161,7 @@ def evaluate(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
     write_history(root / "plots/history/net.csv", HISTORY)
     (root / "table.md").write_text("a table")
+    (root / "params.yaml").write_text("lr: 0.1\n")
     record_results("some", {"net": {"test_accuracy": 0.5}}, [Path("table.md")], "evaluate", {"evaluated": "yes"})
 
 

@@ -69,7 +69,8 @@ def register(store: Store, run: Run) -> ModelVersion:
                 raise
         first = not store.client.search_model_versions(f"name = '{name}'")
         tags = {RUN: run.info.run_id} | {tag: run.data.tags[tag] for tag in LEADS_BACK if tag in run.data.tags}
-        version = store.client.create_model_version(name, logged[0].model_uri, run.info.run_id, tags)
+        source, model_id = logged[0].model_uri, logged[0].model_id  # a server asks for both
+        version = store.client.create_model_version(name, source, run.info.run_id, tags, model_id=model_id)
         if first:
             store.client.set_registered_model_alias(name, CHAMPION, version.version)
         return version
