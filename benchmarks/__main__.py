@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import arithmetic, efficiency, end_to_end, growth, input_rate, projection, start_up
+from benchmarks import arithmetic, efficiency, end_to_end, growth, input_rate, projection, start_up, tracking
 from benchmarks.measure import environment
 from benchmarks.readme import number, render
 from benchmarks.setting import Setting, make_setting
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "arithmetic": arithmetic,
     "projection": projection,
     "start-up": start_up,
+    "tracking": tracking,
 }
 
 

@@ -30,3 +30,12 @@ def members(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def source(members: Path) -> Source:
     """All of CIFAR-100."""
     return cifar100.read(members)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository without a store yet."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    return tmp_path

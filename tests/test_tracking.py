@@ -2,18 +2,22 @@
 
 import csv
 import io
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tinyres import cli
 from tinyres.errors import UserError
-from tinyres.models import ModelDescription, build, save_model, weights_hash
+from tinyres.history import write_history
+from tinyres.models import ModelDescription, build, save_model
 from tinyres.params import Reference
 from tinyres.tables import accuracy_table, against_first
 from tinyres.tracking.comparison import evaluation_tag, latest_comparison
 from tinyres.tracking.recorder import Recorder
+from tinyres.tracking.results import record_results
 from tinyres.tracking.store import WEIGHTS, Store, tracking_uri
 from tinyres.uncertainty import compare
 
@@ -23,19 +27,12 @@ HISTORY = [
 ]
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository without a store yet."""
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
-    return tmp_path
-
-
 def saved_model(root: Path) -> Path:
     """A model folder with random weights."""
     spec = {"architecture": "cnn", "stem": None, "standardise": False}
-    description = ModelDescription("net", spec, ["cat", "dog"], (8, 8), [0.0] * 3, [1.0] * 3, {})
+    description = ModelDescription(
+        "net", spec, ["cat", "dog"], (8, 8), [0.0] * 3, [1.0] * 3, {"params": {"lr": 0.1}, "data": "d"}
+    )
     save_model(root / "models/net", build(description), description)
     return root / "models/net"
 
@@ -151,28 +148,151 @@ def test_what_is_not_there_is_told_in_one_sentence(root):
         Store.open("some")
 
 
-def test_a_server_that_is_not_there_stops_no_training(root, monkeypatch, capsys):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    recorder = Recorder("some", "net", "key", {"lr": 0.1}, {})
-    recorder.history(HISTORY[:1])
-    recorder.history(HISTORY[:2])
-    recorder.finish(HISTORY, saved_model(root))
-    warnings = capsys.readouterr().err.splitlines()
-    assert len(warnings) == 2, "once at the start and once at the end, not at every epoch"
-    assert all("MLflow at http://127.0.0.1:9 did not take" in line for line in warnings)
-    assert "the files are complete" in warnings[-1]
+def train(model: Path, seconds_later: int = 0) -> None:
+    """What a training stage tells MLflow."""
+    recorder = Recorder("some", "net", "key", {"lr": 0.1}, {"tinyres.stage": "train-net"})
+    history = [record | {"timestamp": record["timestamp"] + seconds_later} for record in HISTORY]
+    recorder.history(history[:1])
+    recorder.finish(history, model)
 
 
-def test_a_server_that_comes_back_gets_every_epoch_once(root, monkeypatch):
+def evaluate(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a later stage tells MLflow, in the folder of the study."""
+    monkeypatch.chdir(root)
+    write_history(root / "plots/history/net.csv", HISTORY)
+    (root / "table.md").write_text("a table")
+    record_results("some", {"net": {"test_accuracy": 0.5}}, [Path("table.md")], "evaluate", {"evaluated": "yes"})
+
+
+def stored(store: Store) -> list[dict[str, Any]]:
+    """Everything that the runs of an experiment hold, oldest first, but for ids and the times of single figures."""
+    client = store.client
+    return [
+        {
+            "status": run.info.status,
+            "params": run.data.params,
+            "tags": {name: value for name, value in run.data.tags.items() if name.startswith(("tinyres.", "eval"))},
+            "curves": {
+                name: [(point.step, point.value, point.timestamp if point.step else None) for point in
+                       client.get_metric_history(run.info.run_id, name)]
+                for name in run.data.metrics
+            },
+            "files": [file.path for file in client.list_artifacts(run.info.run_id, "evaluate")],
+            "models": len(run.outputs.model_outputs),
+        }
+        for run in reversed(store.runs_with({}))
+    ]  # fmt: skip
+
+
+def sync_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["tinyres", "sync"])
+    cli.main()
+
+
+@pytest.fixture
+def server_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    recorder = Recorder("some", "net", "key", {"lr": 0.1}, {})
-    recorder.history(HISTORY[:1])
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+
+
+@pytest.fixture
+def server_back(tmp_path: Path) -> str:
+    """Another store, which takes the server's place."""
+    return f"sqlite:///{tmp_path}/server/mlflow.db"
+
+
+def test_a_server_that_is_not_there_stops_no_training(root, server_down, capsys):
+    train(saved_model(root))
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        "warning: MLflow at http://127.0.0.1:9 cannot be reached; see that it runs. The training goes on; its curves "
+        "are sent again later.",
+        "warning: MLflow at http://127.0.0.1:9 cannot be reached; see that it runs, then `tinyres sync` sends the "
+        f"training of net, kept in {root}/.mlflow-spool.",
+    ]
+
+
+def test_what_was_kept_is_sent_once_and_is_what_an_undisturbed_run_holds(root, server_down, server_back, monkeypatch):
     model = saved_model(root)
-    recorder.finish(HISTORY, model)
-    (run,) = Store.open("some").runs_with({WEIGHTS: weights_hash(model)})
-    points = Store.open("some").client.get_metric_history(run.info.run_id, "train_loss")
-    assert [point.step for point in points] == [1, 2, 3]
-    assert run.info.status == "FINISHED"
+    train(model)
+    evaluate(root, monkeypatch)
+    waiting = sorted((root / ".mlflow-spool").glob("[0-9]*"))
+    assert [(folder / "model/model.safetensors").exists() for folder in waiting] == [True, False], "one copy is enough"
+    twice = {folder.name: shutil.copytree(folder, root / "saved" / folder.name) for folder in waiting}
+    shutil.copytree(model, root / "kept")
+    shutil.rmtree(model)  # as the folder of a queued experiment
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server_back)
+    sync_command(monkeypatch)
+    (sent,) = stored(Store.open("some"))
+    assert not list((root / ".mlflow-spool").glob("[0-9]*"))
+    for name, copy in twice.items():  # as if the process had been killed before it removed them
+        copy.rename(root / ".mlflow-spool" / name)
+    sync_command(monkeypatch)
+    assert stored(Store.open("some")) == [sent]
+
+    shutil.copytree(root / "kept", model)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/undisturbed/mlflow.db")
+    train(model)
+    evaluate(root, monkeypatch)
+    assert stored(Store.open("some")) == [sent]
+
+
+def test_a_later_stage_that_finds_the_server_back_sends_the_training_first(root, server_down, server_back, monkeypatch):
+    train(saved_model(root))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server_back)
+    evaluate(root, monkeypatch)
+    (run,) = stored(Store.open("some"))
+    assert run["status"] == "FINISHED"
+    assert "tinyres.restored" not in run["tags"]
+    assert [step for step, _, _ in run["curves"]["train_loss"]] == [1, 2, 3]
+    assert run["curves"]["final/test_accuracy"] == [(0, 0.5, None)]
+    assert not list((root / ".mlflow-spool").glob("[0-9]*"))
+
+
+def test_the_same_training_again_has_a_run_of_its_own(root):
+    model = saved_model(root)
+    train(model)
+    train(model, seconds_later=60)
+    assert len(stored(Store.open("some"))) == 2
+
+
+def test_sync_without_a_server_says_so_and_keeps_everything(root, server_down, server_back, monkeypatch, capsys):
+    train(saved_model(root))
+    capsys.readouterr()
+    with pytest.raises(
+        SystemExit, match=r"cannot be reached; see that it runs, then run `tinyres sync` again \(1 kept"
+    ):
+        sync_command(monkeypatch)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(SystemExit, match="is meant for another store; set MLFLOW_TRACKING_URI to it"):
+        sync_command(monkeypatch)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server_back)
+    sync_command(monkeypatch)
+    assert capsys.readouterr().out == "sent: training of net, experiment some\n"
+    sync_command(monkeypatch)
+    assert capsys.readouterr().out == "Nothing waits to be sent.\n"
+
+
+def test_a_deleted_experiment_keeps_its_own_and_holds_up_no_other(root, server_down, server_back, monkeypatch):
+    model = saved_model(root)
+    train(model)
+    Recorder("other", "net", "key", {}, {}).finish(HISTORY, model)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server_back)
+    store = Store.open("some")
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(SystemExit, match="'some' was deleted; restore it in the UI"):
+        sync_command(monkeypatch)
+    assert len(stored(Store.open("other"))) == 1
+    store.client.restore_experiment(store.experiment_id)
+    sync_command(monkeypatch)
+    assert len(stored(store)) == 1
+
+
+def test_a_disk_that_takes_nothing_either_is_told_and_stops_nothing(root, server_down, capsys):
+    (root / ".mlflow-spool").write_text("in the way")
+    train(saved_model(root))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("warning: MLflow at ")
+    assert "the training of net is not recorded" in last
+    assert "its files are complete" in last

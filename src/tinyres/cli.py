@@ -52,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--format", choices=["md", "csv", "latex"], default="md")
     table.add_argument("--runs", action="store_true", help="list the runs behind the table instead")
     table.set_defaults(run=print_table)
+    sync = commands.add_parser("sync", help="send to MLflow what it could not take while it was not there")
+    sync.set_defaults(run=send_what_waits)
     predict = commands.add_parser(
         "predict", help="what a trained model makes of image files", description=PREDICT, epilog=PREDICT_STATUS
     )
@@ -100,6 +102,19 @@ def print_table(arguments: argparse.Namespace) -> None:
         sys.stdout.write(accuracy_table(comparison.figures, comparison.reference).render(arguments.format))
     for run, names in comparison.left_out:
         print(f"left out: run {run.info.run_id} ({run.info.run_name}) differs in {', '.join(names)}", file=sys.stderr)
+
+
+def send_what_waits(_: argparse.Namespace) -> None:
+    """Every recording in the spool, oldest first, and a line for each that was taken."""
+    from tinyres.tracking.spool import sync
+
+    nothing = True
+    for recording in sync():
+        nothing = False
+        what = f"{recording.results.folder} of" if recording.results else "training of"
+        print(f"sent: {what} {recording.run_name}, experiment {recording.experiment}", flush=True)
+    if nothing:
+        print("Nothing waits to be sent.")
 
 
 def print_predictions(arguments: argparse.Namespace) -> None:

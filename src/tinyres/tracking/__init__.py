@@ -12,3 +12,5 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # no calls home; also
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by default a dead server blocks one call for minutes
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
+os.environ.setdefault("PGCONNECT_TIMEOUT", "20")  # seconds, of PostgreSQL's own library; by default minutes
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # `tinyres sync` prints what it sent, no more

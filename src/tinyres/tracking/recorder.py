@@ -1,17 +1,25 @@
 """The MLflow run of one training, while it trains."""
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinyres.history import Record
 from tinyres.models import weights_hash
-from tinyres.tracking.store import WEIGHTS, Store, never_in_the_way
+from tinyres.tracking.recording import Recording, run_name
+from tinyres.tracking.spool import deliver, keep
+from tinyres.tracking.store import Store, now, trouble
+
+PAUSE_SECONDS = 2.0  # between two batches of curves: someone who watches sees no difference
+RETRY_SECONDS = 10.0  # to the next attempt after a failed one
+PATIENCE_SECONDS = 60.0  # for the last batch, as long as one call over HTTP may take (see `tinyres.tracking`)
 
 
 class Recorder:
-    """The MLflow run of one training. It never stands in the training's way: when the store cannot be reached, that is
-    said once, and everything is tried again at the end.
+    """The MLflow run of one training. It never stands in the training's way: a thread sends the curves in batches, and
+    what fails is told once and tried again. At the end the store holds everything, or else the spool does.
 
     Args:
         experiment: name of the MLflow experiment.
@@ -20,9 +28,6 @@ class Recorder:
         params: every parameter that the training read, as nested plain values.
         tags: further tags of the run.
         documents: texts to keep whole, by their place among the run's artifacts.
-
-    Raises:
-        UserError: the experiment was deleted in the UI.
     """
 
     def __init__(
@@ -34,39 +39,66 @@ class Recorder:
         tags: Mapping[str, str],
         documents: Mapping[str, str] | None = None,
     ) -> None:
-        self.experiment, self.name, self.key, self.params, self.tags = experiment, name, key, params, tags
-        self.documents = documents or {}
+        self.experiment, self.name, self.key = experiment, name, key
+        self.params, self.tags, self.documents = dict(params), dict(tags), dict(documents or {})
+        self.run_name, self.started = run_name(name), now()
+        self.records: list[Record] = []
         self.run: tuple[Store, str] | None = None
-        self.reachable = True
-        self._try("the start of the run", lambda store, run_id: store.log_texts(run_id, self.documents))
+        self.tried, self.ended = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._send_curves, name="curves to MLflow", daemon=True)
+        self.thread.start()
 
     @property
     def run_id(self) -> str | None:
-        """The run in MLflow; None as long as the store could not be reached."""
+        """The run in MLflow, as soon as the store was asked for it; None if that failed."""
+        self.tried.wait(PATIENCE_SECONDS)
         return self.run[1] if self.run else None
 
     def history(self, records: Sequence[Record]) -> None:
-        """Log the newest epochs; all of them where nothing was logged yet."""
-        if self.reachable:
-            self._try("an epoch's metrics", lambda store, run_id: store.log_history(run_id, records))
+        """Have the newest epochs sent soon; all of them where nothing was sent yet."""
+        self.records = list(records)
 
     def finish(self, records: Sequence[Record], folder: Path) -> None:
         """Complete the run: all curves, the weights' hash, the model folder itself."""
+        self.ended.set()
+        self.thread.join(PATIENCE_SECONDS)
+        recording = Recording(
+            experiment=self.experiment,
+            name=self.name,
+            key=self.key,
+            params=self.params,
+            tags=self.tags,
+            documents=self.documents,
+            history=list(records),
+            weights=weights_hash(folder),
+            model=folder,
+            run_name=self.run_name,
+            started=self.started,
+        )
+        if self.thread.is_alive():
+            keep([recording], f"the training of {self.name}", trouble(TimeoutError("timed out")))
+        else:
+            deliver([recording], f"the training of {self.name}")
 
-        def complete(store: Store, run_id: str) -> None:
-            store.log_texts(run_id, self.documents)
-            store.log_history(run_id, records)
-            store.log_final(run_id, {}, {WEIGHTS: weights_hash(folder)})
-            store.log_model(run_id, folder)
-            store.finish(run_id)
-
-        self._try("the finished run", complete)
-
-    def _try(self, what: str, action: Callable[[Store, str], None]) -> None:
-        self.reachable = False
-        with never_in_the_way(what):
-            if self.run is None:
-                store = Store.open(self.experiment)
-                self.run = (store, store.start_training_run(self.name, self.key, self.params, self.tags))
-            action(*self.run)
-            self.reachable = True
+    def _send_curves(self) -> None:
+        sent, failed_before, pause = 0, False, 0.0
+        while not self.ended.wait(pause):
+            try:
+                if self.run is None:
+                    store = Store.open(self.experiment)
+                    started = (self.name, self.key, self.params, self.tags, self.run_name, self.started)
+                    self.run = (store, store.start_training_run(*started))
+                    store.log_texts(self.run[1], self.documents)
+                store, run_id = self.run
+                self.tried.set()
+                records = self.records
+                if len(records) > sent:
+                    store.log_history(run_id, records[sent:])
+                    sent = len(records)
+                pause = PAUSE_SECONDS
+            except Exception as error:  # MLflow's own, or whatever its stores and their drivers raise
+                if not failed_before:
+                    print(f"warning: {trouble(error)}. The training goes on; its curves are sent again later.",
+                          file=sys.stderr)  # fmt: skip
+                failed_before, pause = True, RETRY_SECONDS
+                self.tried.set()

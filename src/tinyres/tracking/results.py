@@ -1,6 +1,5 @@
 """What later stages add to the runs of the models that they looked at."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,7 +7,9 @@ from tinyres.fingerprint import hash_value
 from tinyres.history import read_history
 from tinyres.models import read_model_description, weights_hash
 from tinyres.tracking.lineage import lineage_documents, lineage_tags
-from tinyres.tracking.store import WEIGHTS, Store, never_in_the_way
+from tinyres.tracking.recording import Recording, Results, run_name
+from tinyres.tracking.spool import deliver
+from tinyres.tracking.store import now
 
 
 def record_results(
@@ -30,30 +31,30 @@ def record_results(
         folder: where among the run's artifacts.
         tags: set on every model's run.
     """
-    with never_in_the_way(f"the results of {folder}"):
-        store = Store.open(experiment)
-        for name, values in figures.items():
-            run_id = _run_of(store, name)
-            store.log_final(run_id, values, tags)
-            store.log_files(run_id, files, folder)
-
-
-def _run_of(store: Store, name: str) -> str:
-    """The run that trained the weights in `models/<name>`, or one made anew from the stored history."""
-    folder = Path("models") / name
-    weights = weights_hash(folder)
-    if known := store.runs_with({WEIGHTS: weights}):
-        return str(known[0].info.run_id)
-    print(
-        f"note: MLflow holds no run of the weights in {folder}; one was made from their stored curves.", file=sys.stderr
+    deliver(
+        [
+            _recording(experiment, name, Results(figures=values, tags=tags, files=files, folder=folder))
+            for name, values in figures.items()
+        ],
+        f"what {folder} found",
     )
-    description = read_model_description(folder)
-    key = hash_value({"restored": weights})
-    tags = lineage_tags(f"train-{name}", description.training["data"], None) | {"tinyres.restored": "true"}
-    run_id = store.start_training_run(name, key, description.training["params"], tags)
-    store.log_texts(run_id, lineage_documents())
-    store.log_history(run_id, read_history(Path("plots/history") / f"{name}.csv"))
-    store.log_model(run_id, folder)
-    store.log_final(run_id, {}, {WEIGHTS: weights})
-    store.finish(run_id)
-    return run_id
+
+
+def _recording(experiment: str, name: str, results: Results) -> Recording:
+    """Results for the run that trained the weights in `models/<name>`, with all that it takes to make that run anew."""
+    folder = Path("models") / name
+    weights, description = weights_hash(folder), read_model_description(folder)
+    return Recording(
+        experiment=experiment,
+        name=name,
+        key=hash_value({"restored": weights}),
+        params=description.training["params"],
+        tags=lineage_tags(f"train-{name}", description.training["data"], None) | {"tinyres.restored": "true"},
+        documents=lineage_documents(),
+        history=read_history(Path("plots/history") / f"{name}.csv"),
+        weights=weights,
+        model=folder,
+        run_name=run_name(name),
+        started=now(),
+        results=results,
+    )

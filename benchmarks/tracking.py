@@ -1,0 +1,109 @@
+"""What tracking costs a training: epochs on handwritten digits, as in the quickstart, while a recorder sends the curves
+of the epochs before to a store of its own (SQLite), over the same trainer's epochs without one."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from benchmarks.measure import Figure, interleave, median, ratios, spread
+from benchmarks.setting import NETWORKS, Setting, paper_params
+from tinyres.data import digits
+from tinyres.data.arrays import Source
+from tinyres.history import Record
+from tinyres.models import ARCHITECTURES, Classifier
+from tinyres.params import load_yaml
+from tinyres.runtime import Machine
+from tinyres.tracking.recorder import Recorder
+from tinyres.training.batches import ResidentSplit
+from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.interruption import StopRequest
+from tinyres.training.trainer import Trainer
+
+TITLE = "Tracking"
+REPETITIONS = 7
+TURN_SECONDS = 10  # at least: several batches of curves
+
+
+def measure(setting: Setting) -> list[Figure]:
+    """One ratio per network of the paper."""
+    return [cost(setting, network) for network in ("baseline", "modified")]
+
+
+def cost(setting: Setting, network: str) -> Figure:
+    """The time of recorded epochs over that of others."""
+    trainer = quickstart_trainer(network, setting.machine)
+    records = [epoch(trainer)]  # a warm-up, and the first to be sent
+    started = time.perf_counter()
+    records.append(epoch(trainer))
+    epochs = max(2, round(TURN_SECONDS / (time.perf_counter() - started)))
+    with repository():
+        recorder = Recorder("benchmarks", network, "benchmarks", {}, {})
+
+        def recorded() -> float:
+            started = time.perf_counter()
+            for _ in range(epochs):
+                recorder.history(records)
+                records.append(epoch(trainer))
+            return time.perf_counter() - started
+
+        def alone() -> float:
+            started = time.perf_counter()
+            for _ in range(epochs):
+                epoch(trainer)
+            return time.perf_counter() - started
+
+        seconds = interleave({"recorded": recorded, "alone": alone}, REPETITIONS)
+        recorder.ended.set()
+        recorder.thread.join()
+    pairs = ratios(seconds["recorded"], seconds["alone"])
+    each = {name: median(times) / epochs * 1000 for name, times in seconds.items()}
+    detail = f"{each['recorded']:.0f} against {each['alone']:.0f} ms an epoch, {epochs} at a time; {spread(pairs)}"
+    return Figure(f"{NETWORKS[network]}, digits", median(pairs), "×", "< 1.02", detail)
+
+
+def epoch(trainer: Trainer) -> Record:
+    """Train one epoch; its record, as wide as a real one's."""
+    record = trainer.train_epoch(StopRequest())
+    return record | {"test_loss": record["train_loss"], "test_accuracy": record["train_accuracy"], "lr": 0.001}
+
+
+def quickstart_trainer(network: str, machine: Machine) -> Trainer:
+    """The trainer that `make quickstart` has, showing nothing."""
+    online = load_yaml(Path(__file__).parents[1] / "params.yaml")["augment"]["online"]
+    params = paper_params(epochs=100_000, augment={"offline": [], "online": online | {"crop_padding": 1, "flip": 0}})
+    data, spec = read_digits(), params.models[network]
+    torch.manual_seed(0)
+    classifier = Classifier(ARCHITECTURES[spec.architecture](spec, len(data.classes), (8, 8)), [0.5] * 3, [0.5] * 3)
+    train = ResidentSplit.from_arrays(data.splits["train"], machine.device)
+    classifier = classifier.to(machine.device)
+    trainer = Trainer(params, network, classifier, train, ("test", train), machine, Checkpoints("benchmarks"))
+    trainer.progress.is_terminal = trainer.progress.announces_cost = False
+    return trainer
+
+
+def read_digits() -> Source:
+    """scikit-learn's digits, as the pipeline reads them."""
+    with tempfile.TemporaryDirectory() as place:
+        digits.download(Path(place) / "raw")
+        return digits.read(Path(place) / "raw")
+
+
+@contextmanager
+def repository() -> Iterator[None]:
+    """An empty one for the store, for as long as the body runs."""
+    before = {name: os.environ.get(name) for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI")}
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+            os.environ["DVC_ROOT"] = place
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
