@@ -52,8 +52,9 @@ ui: setup  ## the MLflow UI on this repository's runs, at http://127.0.0.1:5000
 
 # DVC puts the file before every name that another study has too; its other columns are hashes of files.
 experiments: setup  ## the experiments of the paper's study: what sets them apart, and their metrics
-	@dvc exp show --only-changed --csv --drop 'Created|(studies|src|stages|data|models|plots)/.*|.*\.json$$' \
-		| sed -E '1s#(metrics/summary.json|params.yaml):##g' | column -t -s,
+	@dvc exp show --only-changed --md --drop 'Created|metrics/train_|(studies|src|stages|data|models|plots)/.*|.*\.json$$' \
+		| sed -E '/^\|-/d; s#(metrics/summary\.json|params\.yaml):##g; s/^\| *//; s/ *\| *$$//; s/ *\| */|/g' \
+		| column -t -s '|'
 
 bench: setup  ## the benchmarks, side by side; writes benchmarks/results.json
 	@PYTHONPATH=src python -m benchmarks

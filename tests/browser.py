@@ -171,7 +171,7 @@ def take_pictures(store: Path, folder: Path) -> None:
         until(lambda: any(width > 500 for width in browser.widths_of_pictures()), "the figure", browser.text)
         browser.picture(folder / "mlflow-figures.png", 880)
         browser.open("/models/quickstart-modified", "Version 1", "@ champion")
-        browser.picture(folder / "mlflow-registry.png", 400)
+        browser.picture(folder / "mlflow-registry.png", 750)
 
 
 if __name__ == "__main__":

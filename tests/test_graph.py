@@ -49,6 +49,13 @@ def test_the_papers_study_has_exactly_its_seven_stages():
     assert list(stages) == expected
 
 
+def test_dvcs_run_cache_takes_the_papers_trainings():
+    """It passes over every stage with an output that is neither cached nor a metric nor a plot."""
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
+        if name.startswith("train-"):
+            assert [out for out in stage["outs"] if isinstance(out, dict)] == [], name
+
+
 @pytest.mark.parametrize(("folder", "name", "stage"), STAGES)
 def test_code_dependencies_are_the_import_closure(folder, name, stage):
     script = script_of(folder, stage)
@@ -79,6 +86,7 @@ def test_modules_import_only_from_the_floors_below():
         {"training", "evaluation", "embedding", "tracking", "serving"},
         {"tables", "figures", "model_store", "prediction", "promotion", "reproduction", "claims"},
         {"ablation", "speed", "paper"},
+        {"commands"},
         {"cli"},
     ]
     floor_of = {name: number for number, names in enumerate(floors) for name in names}

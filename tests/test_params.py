@@ -105,6 +105,7 @@ SEEDS = "a whole number of at least 0 and less than 4294967296"
         ("evaluate.reference.models.baseline.test_accuracy", "?",
          "evaluate.reference.models.baseline.test_accuracy is '?': give a number."),
         ("tracking.experiment", "", "tracking.experiment is '': give a name."),
+        ("tracking.system_metrics", "often", "tracking.system_metrics is 'often': give true or false."),
         ("runtime.device", "gpu", "runtime.device is 'gpu': give 'auto' or 'cpu' or 'cuda'."),
         ("runtime.compile", "off", "runtime.compile is 'off': give 'auto' or true or false."),
     ],

@@ -75,7 +75,13 @@ def _git(*arguments: str, **variables: str) -> str | None:
     """What Git answers, without the final newline; None where there is no Git, or no repository."""
     try:
         answer = subprocess.run(
-            ["git", *arguments], env=os.environ | variables, capture_output=True, text=True, check=True, timeout=30
+            ["git", *arguments],
+            env=os.environ | variables,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
+            timeout=30,
         )
     except (OSError, subprocess.SubprocessError):
         return None
