@@ -42,7 +42,7 @@ repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU 
 	@dvc repro
 
 test: setup  ## all tests, on real DVC and MLflow
-	@python -m pytest
+	@python -m pytest -n 2 --dist loadfile
 
 lint: setup  ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy
