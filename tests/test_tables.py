@@ -115,7 +115,12 @@ def test_several_seeds_are_mean_and_deviation_and_improve_pair_by_pair():
     assert table.header == ["metric", "a (n = 3)", "b (n = 3)", "improvement (n = 3)"]
     mean, deviation = statistics.mean, statistics.stdev
     gains = [100 * (y - x) for x, y in zip(first, second, strict=True)]
-    half = 4.302652729911275 * deviation(gains) / math.sqrt(3)  # Student's factor for two degrees of freedom
+    student = 4.302652729911275 / math.sqrt(3)  # for two degrees of freedom
+    half = student * deviation(gains)
+    ends = [
+        (100 * (mean(each) - student * deviation(each)), 100 * (mean(each) + student * deviation(each)))
+        for each in (first, second)
+    ]
     assert table.rows == [
         [
             "test accuracy (%)",
@@ -123,6 +128,8 @@ def test_several_seeds_are_mean_and_deviation_and_improve_pair_by_pair():
             f"{100 * mean(second):.2f} ± {100 * deviation(second):.2f}",
             f"{mean(gains):+.2f} ± {deviation(gains):.2f}",
         ],
+        [SEEDS_LOWER, *(f"{low:.2f}" for low, _ in ends), ""],
+        [SEEDS_UPPER, *(f"{high:.2f}" for _, high in ends), ""],
         [MEAN_LOWER, "", "", f"{mean(gains) - half:+.2f}"],
         [MEAN_UPPER, "", "", f"{mean(gains) + half:+.2f}"],
     ]
@@ -138,10 +145,15 @@ def test_only_runs_with_the_same_seed_make_a_pair():
 
 def test_an_improvement_of_one_pair_beside_means_of_more_runs_says_so():
     results = {"a": by_seed({0: 0.5}), "b": by_seed({0: 0.6, 1: 0.7})}
-    assert accuracy_table(results, None).header == ["metric", "a (n = 1)", "b (n = 2)", "improvement (n = 1)"]
+    table = accuracy_table(results, None)
+    assert table.header == ["metric", "a (n = 1)", "b (n = 2)", "improvement (n = 1)"]
+    assert [row[:2] for row in table.rows[1:]] == [[SEEDS_LOWER, ""], [SEEDS_UPPER, ""]], "one run has no interval"
 
 
 LOWER, UPPER = (f"improvement of test accuracy, {end} end of the 95 % interval (points)" for end in ("lower", "upper"))
+SEEDS_LOWER, SEEDS_UPPER = (
+    f"mean test accuracy over seeds, {end} end of the 95 % interval (%)" for end in ("lower", "upper")
+)
 MEAN_LOWER, MEAN_UPPER = (
     f"improvement of mean test accuracy, {end} end of the 95 % interval (points)" for end in ("lower", "upper")
 )

@@ -62,9 +62,9 @@ def against_first(comparison: Mapping[str, float]) -> dict[str, float]:
 def accuracy_table(results: Results, reference: Reference | None) -> Table:
     """Table 2: a row per metric, a column per model, the improvement of the second of two, and a source's own figures.
 
-    Over several seeds a cell is mean ± standard deviation (of a sample, n − 1). The improvement is that of the pairs
-    with the same seed. The interval of its mean takes each pair as one observation; that of a single pair takes each
-    test image as one.
+    Over several seeds a cell is mean ± standard deviation (of a sample, n − 1), and the mean test accuracy has an
+    interval that takes each run as one observation. The improvement is that of the pairs with the same seed. The
+    interval of its mean takes each pair as one observation; that of a single pair takes each test image as one.
 
     Args:
         results: metrics of every run.
@@ -87,10 +87,27 @@ def accuracy_table(results: Results, reference: Reference | None) -> Table:
             if reference is not None:
                 row += _reference_cells([reference.models.get(model, {}).get(metric) for model in models], bool(pairs))
             rows.append(row)
-        if metric == "test_accuracy_high":  # where the improvement's own interval belongs
-            told = _interval_of_the_improvement(pairs) + _mcnemar(pairs)
-            rows += [[words, "", "", cell, *[""] * (len(header) - 4)] for words, cell in told]
-    return Table(header, rows)
+        if metric == "test_accuracy_high":  # where the other intervals belong
+            rows += _interval_of_the_means(results)
+            rows += [[words, "", "", cell] for words, cell in _interval_of_the_improvement(pairs) + _mcnemar(pairs)]
+    return Table(header, [row + [""] * (len(header) - len(row)) for row in rows])
+
+
+def _interval_of_the_means(results: Results) -> list[list[str]]:
+    """A row for either end over seeds, with a cell per model; none where no model was trained with several."""
+    several = {model: runs for model, runs in results.items() if len(runs) > 1}
+    ends = {
+        model: mean_interval(np.array([run["test_accuracy"] for run in runs.values()]))
+        for model, runs in several.items()
+        if all("test_accuracy" in run for run in runs.values())
+    }
+    if not ends:
+        return []
+    return [
+        [f"mean test accuracy over seeds, {which} end of the 95 % interval (%)"]
+        + [f"{100 * ends[model][end]:.2f}" if model in ends else "" for model in results]
+        for end, which in enumerate(("lower", "upper"))
+    ]
 
 
 Pair = tuple[Mapping[str, float], Mapping[str, float]]
