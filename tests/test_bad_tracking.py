@@ -3,7 +3,9 @@
 import os
 import sqlite3
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -134,3 +136,22 @@ def test_a_password_is_never_shown(monkeypatch):
     assert shown_uri() == "http://me:***@host"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////folder/a@b:c.db")
     assert shown_uri() == "sqlite:////folder/a@b:c.db"
+
+
+def test_a_process_that_ends_amid_the_making_of_the_store_leaves_none_that_is_half_made(root):
+    """Killed at any moment of MLflow's migrations, it leaves no `mlflow.db` or a whole one."""
+    command = [
+        sys.executable,
+        "-c",
+        "from tinyres.tracking.store import Store; print(0, flush=True); Store.open('some')",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src"), "DVC_ROOT": str(root)}
+    for seconds in (0.0, 0.2, 0.5, 1.0, 2.0):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert process.stdout is not None
+        process.stdout.read(1)
+        time.sleep(seconds)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert Store.open("some").runs_with({}) == []

@@ -53,7 +53,7 @@ FOUR = {(model, lr) for model in ("baseline", "modified") for lr in ("0.001", "0
 
 def test_trainings_come_from_the_run_cache_and_find_their_own_runs(clone):
     output = clone.run("dvc", "repro")
-    assert stages_run(output) == set()
+    assert stages_run(output) <= {"evaluate", "embed"}, "tables are not for DVC's run cache"
     for training in ("train-baseline", "train-modified"):
         assert f"Stage '{training}' is cached - skipping run, checking out outputs" in output
     runs = runs_in(clone.folder)
@@ -130,13 +130,15 @@ def test_an_experiment_deleted_in_the_ui_stops_no_finished_model(clone):
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     client.delete_experiment(experiment)
     for stage in ("evaluate", "train-baseline"):
-        refused = clone.run("dvc", "repro", *RECORD, stage, status=255)
-        assert f"error: The MLflow experiment '{EXPERIMENT}' was deleted; restore it in the UI" in refused
-        assert "Traceback" not in refused
-    clone.run("git", "checkout", "-q", ".")
-    clone.run("dvc", "checkout")
+        told = clone.run("dvc", "repro", *RECORD, stage)
+        assert f"warning: The MLflow experiment '{EXPERIMENT}' was deleted; restore it in the UI" in told
+        assert "Traceback" not in told
+    assert clone.run("git", "status", "--porcelain") == "", "the results are as before"
     client.restore_experiment(experiment)
-    clone.run("dvc", "repro", *RECORD, "evaluate")
+    sent = clone.run("python", "-m", "tinyres", "sync", PYTHONPATH="src")
+    assert {line.split(",")[0] for line in sent.splitlines()} == {
+        "sent: evaluate of baseline", "sent: evaluate of modified", "sent: training of baseline"
+    }  # fmt: skip
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
-from mlflow.entities import LoggedModel, LoggedModelStatus, Run
+from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
@@ -42,7 +42,7 @@ def register_models(experiment: str, models: Sequence[str]) -> None:
         for model in models:
             folder = Path("models") / model
             for run in store.runs_with({WEIGHTS: weights_hash(folder)})[:1]:  # none: recording it failed and said so
-                if not logged_models(store, run):
+                if not store.models_of(run.info.run_id):
                     store.log_model(run.info.run_id, folder)
                 register(store, run)
 
@@ -59,7 +59,7 @@ def register(store: Store, run: Run) -> ModelVersion:
     with registry_lock():
         if known := version_of(store, run):
             return known
-        logged = logged_models(store, run)
+        logged = store.models_of(run.info.run_id)
         if not logged:
             raise MlflowException(f"run {run.info.run_id} holds no model", RESOURCE_DOES_NOT_EXIST)
         try:
@@ -74,12 +74,6 @@ def register(store: Store, run: Run) -> ModelVersion:
         if first:
             store.client.set_registered_model_alias(name, CHAMPION, version.version)
         return version
-
-
-def logged_models(store: Store, run: Run) -> list[LoggedModel]:
-    """The models that a run stored whole."""
-    found = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run.info.run_id}'")
-    return [model for model in found if model.status == LoggedModelStatus.READY]
 
 
 def name_of(store: Store, run: Run) -> str:

@@ -17,11 +17,12 @@ import mlflow
 import numpy as np
 import sqlalchemy
 from filelock import FileLock
-from mlflow.entities import LoggedModelStatus, Metric, Param, Run, RunTag
+from mlflow.entities import LoggedModel, LoggedModelStatus, Metric, Param, Run, RunTag
 from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
 
+from tinyres.atomic import replacing
 from tinyres.errors import UserError
 from tinyres.history import Record
 from tinyres.models import read_model_description
@@ -195,14 +196,14 @@ class Store:
         to unpickle, and `tinyres predict` finds all that it needs. The package's code travels along, for those who have
         not installed it.
         """
-        run = self.client.get_run(run_id)
-        if run.outputs and any(self._is_ready(output.model_id) for output in run.outputs.model_outputs):
+        if self.models_of(run_id):
             return
         description = read_model_description(folder)
         images = TensorSpec(np.dtype(np.uint8), (-1, *description.image_size, 3))
         probabilities = TensorSpec(np.dtype(np.float32), (-1, len(description.classes)))
         # Both by id: `mlflow.start_run` would end the run, and end it as failed where the server goes away meanwhile.
-        logged = self.client.create_logged_model(self.experiment_id, "model", run_id, params=run.data.params)
+        params = self.client.get_run(run_id).data.params
+        logged = self.client.create_logged_model(self.experiment_id, "model", run_id, params=params)
         with _quiet():
             Model.log(
                 artifact_path=None,
@@ -217,8 +218,10 @@ class Store:
                 pip_requirements=[f"{name}=={version(name)}" for name in SERVING_NEEDS],
             )
 
-    def _is_ready(self, model_id: str) -> bool:
-        return bool(self.client.get_logged_model(model_id).status == LoggedModelStatus.READY)
+    def models_of(self, run_id: str) -> list[LoggedModel]:
+        """The models that a run stored whole and that nobody deleted."""
+        found = self.client.search_logged_models([self.experiment_id], f"source_run_id = '{run_id}'")
+        return [model for model in found if model.status == LoggedModelStatus.READY]
 
     def finish(self, run_id: str, at: int | None = None) -> None:
         """Close the run, now or at the millisecond given."""
@@ -235,12 +238,19 @@ def _try_database(uri: str) -> None:
     if not uri.startswith(DATABASES):
         return
     if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        _make_sqlite(Path(uri.removeprefix("sqlite:///")))
     engine = sqlalchemy.create_engine(uri)
     try:
         engine.connect().close()
     finally:
         engine.dispose()
+
+
+def _make_sqlite(file: Path) -> None:
+    """A fresh store where there is none, whole or not at all: one left amid MLflow's migrations is of no use later."""
+    if not file.exists():
+        with replacing(file) as draft:
+            MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
 
 
 def trouble(error: Exception) -> str:
