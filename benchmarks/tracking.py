@@ -26,8 +26,8 @@ from tinyres.training.interruption import StopRequest
 from tinyres.training.trainer import Trainer
 
 TITLE = "Tracking"
-REPETITIONS = 7
-TURN_SECONDS = 10  # at least: several batches of curves
+REPETITIONS = 5
+TURN_SECONDS = 6  # at least: several batches of curves
 NO_SERVER = "http://127.0.0.1:1"  # a port that nothing listens on
 
 
