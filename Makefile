@@ -38,7 +38,7 @@ quickstart: setup  ## the whole pipeline on handwritten digits, in an experiment
 	@echo "  dvc exp show                 the experiment beside the workspace"
 	@echo "  dvc exp apply quickstart     its files: metrics/, plots/, models/ (git stash brings yours back)"
 
-repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU cores: about a day)
+repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU cores: about half a day)
 	@dvc repro
 
 test: setup  ## all tests, on real DVC and MLflow
