@@ -111,7 +111,8 @@ def overrides(before: Mapping[str, Any], after: Mapping[str, Any], section: str 
             changes.append(f"+{name}={_hydra(other)}")
         elif isinstance(one, dict) and isinstance(other, dict):
             changes += overrides(one, other, f"{name}.")
-        elif isinstance(one, dict):  # Hydra merges into a section what is said of it
+        elif isinstance(one, dict) or (isinstance(one, list) and isinstance(other, dict)):
+            # Hydra merges into a section what is said of it, and no section into a list
             changes += [f"~{name}", f"+{name}={_hydra(other)}"]
         elif (type(one), one) != (type(other), other):  # 1 == True
             changes.append(f"{name}={_hydra(other)}")
