@@ -27,7 +27,7 @@ def main(name: str, folder: Path) -> None:
     """Train the model `name` on the images in `folder`: `subset`, with the copies in `augmented` behind them."""
     params = read_params(
         *("seed", "lr", "batch_size", "epochs", "weight_decay", "augment.online", "optimizer", "scheduler"),
-        *("early_stopping", f"models.{name}", "tracking", "runtime"),
+        *("loss", "early_stopping", f"models.{name}", "tracking", "runtime"),
     )
     machine = prepare_machine(params.runtime)
     data = read_description(folder / "subset")

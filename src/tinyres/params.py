@@ -34,8 +34,28 @@ class Section(BaseModel):
 class Data(Section):
     """Where the images come from."""
 
-    source: Literal["cifar100", "digits"]
-    """`cifar100`: the official archive; `digits`: scikit-learn's handwritten digits, 8×8, no download."""
+    source: Literal["cifar100", "digits", "image_folder"]
+    """`cifar100`: the official archive; `digits`: scikit-learn's handwritten digits, 8×8, no download;
+    `image_folder`: one's own pictures in `folder`."""
+    folder: Annotated[str, Field(min_length=1)] | None
+    """Of `image_folder`: holds `train/` and `test/` with a folder for each class, or such folders alone; from the
+    study's folder, or absolute."""
+    test: Annotated[Number, Field(gt=0, lt=1)]
+    """Of `image_folder` without `train/` and `test/`: the share of each class drawn, by `seed`, to test on."""
+    unreadable: Literal["refuse", "skip"]
+    """What becomes of files in `folder` that are no readable image: `refuse` ends with their names, `skip` names them
+    and goes on."""
+
+    @model_validator(mode="after")
+    def _a_folder_is_of_images(self) -> Self:
+        if self.source == "image_folder" and self.folder is None:
+            raise ValueError("data.source 'image_folder' needs the folder of images: set data.folder")
+        if self.source != "image_folder" and self.folder is not None:
+            raise ValueError(
+                f"data.folder is set, but data.source {self.source!r} has images of its own: "
+                "set data.source to image_folder, or data.folder to null"
+            )
+        return self
 
 
 class Subset(Section):
@@ -45,6 +65,8 @@ class Subset(Section):
     """`all`, one superclass by name, or a list of classes."""
     per_class: Count | None
     """Keep the first n images of each class and split; null keeps all."""
+    image_size: Annotated[Whole, Field(ge=28, le=224)] | None
+    """Pixels of each side after resizing (bilinear, with antialiasing); null keeps the source's."""
     validation: NotNegative
     """Images set aside for validation: a share below 1, or a whole number of images; 0 for none."""
     validation_from: Literal["train", "test"]
@@ -75,6 +97,23 @@ class OnlineAugmentation(Section):
     """Factor, as for brightness."""
     hue: Annotated[Number, Field(ge=0, le=0.5)]
     """Shift, uniform in ±hue turns of the colour circle."""
+    policy: Literal["randaugment", "autoaugment", "trivialaugment"] | None
+    """A learned or random choice of operations per image, between rotation and the colour changes: RandAugment (Cubuk
+    et al., 2020, doi:10.1109/CVPRW50498.2020.00359), AutoAugment's policy for CIFAR-10 (Cubuk et al., 2019,
+    doi:10.1109/CVPR.2019.00020) or TrivialAugment Wide (Müller and Hutter, 2021, doi:10.1109/ICCV48922.2021.00081)."""
+    operations: Annotated[Whole, Field(ge=1, le=8)]
+    """Of `randaugment`: operations per image, one after another."""
+    magnitude: Annotated[Whole, Field(ge=0, le=30)]
+    """Of `randaugment`: strength of each operation, in 30ths of its range."""
+    erasing: Share
+    """Probability that a rectangle is made black, of 2 to 33 % of the area (Zhong et al., 2020,
+    doi:10.1609/aaai.v34i07.7000)."""
+    mixup: NotNegative
+    """α of MixUp's Beta(α, α), from which each image's share in its mixture with another of its batch is drawn; 0 for
+    none (Zhang et al., 2018, arXiv:1710.09412)."""
+    cutmix: NotNegative
+    """α of CutMix's Beta(α, α): the share that stays of an image, the rest a rectangle of another of its batch; 0 for
+    none (Yun et al., 2019, doi:10.1109/ICCV.2019.00612). With both, each image gets one of the two, evenly."""
 
 
 class Augment(Section):
@@ -91,17 +130,76 @@ class Optimizer(Section):
     name: Literal["adamw", "sgd"]
     momentum: Annotated[Number, Field(ge=0, lt=1)]
     """Momentum of `sgd`; `adamw` keeps its usual betas (0.9, 0.999) and does not read it."""
+    nesterov: bool
+    """Of `sgd`: Nesterov's momentum (Sutskever et al., 2013)."""
+    decays_norms_and_biases: bool
+    """Whether `weight_decay` acts on biases and normalisation's weights as well (He et al., 2019,
+    doi:10.1109/CVPR.2019.00065, section 3.1, spare them)."""
     accumulation: Count
     """Parts into which a batch of `batch_size` is split to save memory; the gradient is that of the whole batch."""
     clip_norm: Positive | None
     """Largest norm of the whole gradient; null for no clipping."""
+    sharpness: Positive | None
+    """ρ of sharpness-aware minimisation, which takes each gradient where the loss is highest within ρ, at the cost of a
+    second one; null for none (Foret et al., 2021, arXiv:2010.01412)."""
+    averaging: Annotated[Number, Field(gt=0, lt=1)] | None
+    """Decay per step of an exponential moving average of the weights, which is then the model; null for none (Polyak
+    and Juditsky, 1992, doi:10.1137/0330046)."""
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> Self:
+        if self.nesterov and (self.name != "sgd" or not self.momentum):
+            raise ValueError(
+                "optimizer.nesterov needs momentum to look ahead with: "
+                "set optimizer.name to sgd and optimizer.momentum (0.9, say), or optimizer.nesterov to false"
+            )
+        return self
 
 
 class Scheduler(Section):
     """The learning rate over time."""
 
-    name: Literal["cosine", "constant"]
-    """`cosine`: from `lr` to 0 over `epochs`, stepped once per epoch; `constant`: `lr`."""
+    name: Literal["cosine", "constant", "step", "one_cycle"]
+    """`cosine`: from `lr` to 0 (Loshchilov and Hutter, 2017, arXiv:1608.03983); `constant`: `lr`; `step`: `lr`, times
+    `factor` at each of `milestones`; `one_cycle`: up to `lr` over the first 30 % and down to 0 (Smith and Topin, 2019,
+    doi:10.1117/12.2520589)."""
+    every: Literal["epoch", "step"]
+    """How often it changes: once per epoch, or with every step of the optimizer."""
+    warmup: Annotated[Whole, Field(ge=0)]
+    """Epochs over which the learning rate rises to `lr` first, in even steps (Goyal et al., 2017, arXiv:1706.02677)."""
+    milestones: list[Count]
+    """Of `step`: epochs after which the learning rate falls."""
+    factor: Annotated[Number, Field(gt=0, lt=1)]
+    """Of `step`: what the learning rate is multiplied by at each milestone."""
+
+    @model_validator(mode="after")
+    def _milestones_belong_to_step(self) -> Self:
+        if (self.name == "step") != bool(self.milestones):
+            raise ValueError(
+                f"scheduler.milestones is {self.milestones} with scheduler.name {self.name!r}: give the epochs at "
+                "which 'step' lowers the learning rate, and [] for every other schedule"
+            )
+        if self.name == "one_cycle" and self.warmup:
+            raise ValueError("scheduler 'one_cycle' has its own rise: set scheduler.warmup to 0")
+        return self
+
+
+class Adversarial(Section):
+    """Training on images as an attack changed them (Madry et al., 2018, arXiv:1706.06083)."""
+
+    epsilon: Annotated[Number, Field(ge=0, le=255)]
+    """Largest change of a pixel's colour, of 255; 0 for no attack."""
+    steps: Count
+    """Gradient steps of the attack: 1 is FGSM (Goodfellow et al., 2015, arXiv:1412.6572), more are PGD from a random
+    start, each step of 2.5 · epsilon / steps."""
+
+
+class Loss(Section):
+    """What training lowers: the cross-entropy of the logits and the labels."""
+
+    label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
+    """Share of each label that is spread evenly over all classes (Szegedy et al., 2016, doi:10.1109/CVPR.2016.308)."""
+    adversarial: Adversarial
 
 
 class Stem(Section):
@@ -120,17 +218,30 @@ class Stem(Section):
 class Model(Section):
     """One network of the study."""
 
-    architecture: Literal["resnet18", "cnn"]
-    """`resnet18`: torchvision's; `cnn`: the report's small network."""
+    architecture: Annotated[str, Field(min_length=1)]
+    """`cnn`: the report's small network; `wide_resnet16_8`, `wide_resnet28_10`: for small images; or any
+    classification network of torchvision by its name there (`resnet18`, `resnet50`, …)."""
     stem: Stem | None
-    """Of a ResNet; null keeps torchvision's own. `cnn` has none."""
+    """Of a network that begins with a convolution; null keeps the network's own."""
     standardise: bool
     """Whether pixels in [0, 1] are brought to the training images' mean 0 and standard deviation 1 per channel."""
+    dropout: Annotated[Number, Field(ge=0, lt=1)]
+    """Probability that a feature is dropped before the classifier, and before each hidden layer of `cnn` that follows
+    one (Srivastava et al., 2014)."""
+    stochastic_depth: Annotated[Number, Field(ge=0, lt=1)]
+    """Probability that the last residual block is skipped for an image; it rises linearly from the first (Huang et al.,
+    2016, doi:10.1007/978-3-319-46493-0_39)."""
+    init_from: Annotated[str, Field(min_length=1)] | None
+    """Weights to start from: a model folder, an MLflow URI (`models:/…`, `runs:/…`), or a file of torchvision's own
+    weights (.pth); null for fresh ones. A classifier for other classes starts fresh."""
+    freeze: list[Annotated[str, Field(min_length=1)]]
+    """Parts of the network, by the beginning of their parameters' names (`layer1`), that stay as `init_from` has them;
+    `all` is everything but the classifier."""
 
     @model_validator(mode="after")
-    def _only_a_resnet_has_a_stem(self) -> Self:
-        if self.architecture == "cnn" and self.stem is not None:
-            raise ValueError("the architecture 'cnn' has no stem to choose: set stem to null")
+    def _frozen_weights_come_from_somewhere(self) -> Self:
+        if self.freeze and self.init_from is None:
+            raise ValueError("freeze would keep random weights: set init_from, or freeze to []")
         return self
 
 
@@ -210,6 +321,7 @@ class Params(Section):
     augment: Augment
     optimizer: Optimizer
     scheduler: Scheduler
+    loss: Loss
     early_stopping: EarlyStopping
     models: Annotated[dict[str, Model], Field(min_length=1)]
     evaluate: Evaluate
@@ -245,12 +357,16 @@ class Params(Section):
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML takes `1e-5` for text; DVC, which reads and writes the same file, for the number that it is."""
+    """YAML 1.2, as DVC reads and writes the same file: to PyYAML `1e-5` is text, and `no` is false."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+_BOOLEAN, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(_FLOAT, re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789"))
 
 
 def read_params(*names: str, file: Path | str = "params.yaml") -> Params:
