@@ -50,7 +50,7 @@ class BareSteps:
         self.pixels = trainer.classifier.normalise(batch.images / 255).contiguous(memory_format=torch.channels_last)
         self.network = copy.deepcopy(trainer.classifier.network).train()
         slow = trainer.params.model_copy(update={"lr": 1e-12})
-        self.optimizer = make_optimizer(self.network.parameters(), slow)
+        self.optimizer = make_optimizer(self.network, slow)
 
     def seconds(self) -> float:
         """The time of all steps."""

@@ -7,6 +7,7 @@ import pytest
 
 from tinyres.data import cifar100
 from tinyres.data.arrays import Source
+from tinyres.training.checkpoint import Checkpoints
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +40,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoints:
+    """Of some training in a repository of its own."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return Checkpoints("some-training")

@@ -8,70 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from torch import nn
 
-from tinyres.data.arrays import Split
-from tinyres.data.subset import _first_of_each
+from small_training import CPU, TEST, changed, results, trainer
 from tinyres.errors import UserError
-from tinyres.history import NOT_RESULTS
-from tinyres.models import Classifier
-from tinyres.params import Params, load_yaml, validate_params
-from tinyres.runtime import prepare_machine
-from tinyres.training.batches import ResidentSplit, plan_epoch, seed_of
+from tinyres.training.batches import plan_epoch
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.early_stopping import has_stalled
 from tinyres.training.trainer import Trainer
-
-CPU = torch.device("cpu")
-
-
-def changed(**changes: object) -> Params:
-    """The committed parameters with some of them changed (`optimizer__name` for a section's)."""
-    content = load_yaml(Path(__file__).parents[1] / "params.yaml") | {"epochs": 3, "batch_size": 32}
-    for name, value in changes.items():
-        *sections, key = name.split("__")
-        place = content
-        for section in sections:
-            place = place[section]
-        place[key] = value
-    return validate_params(content)
-
-
-def digits(per_class: int) -> ResidentSplit:
-    images, labels = load_digits(return_X_y=True)
-    grey = (images.reshape(-1, 8, 8, 1) * (255 / 16)).round().astype("uint8").repeat(3, axis=3)
-    split = Split(grey, labels.astype("int64"))
-    return ResidentSplit.from_arrays(split.take(_first_of_each(split.labels, per_class)), CPU)
-
-
-TRAIN, TEST = digits(17), digits(5)
-
-
-def network() -> nn.Module:
-    """Small, but with everything that holds state or draws: batch normalisation and dropout."""
-    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3)]
-    return nn.Sequential(*layers, nn.Linear(8 * 64, 10))
-
-
-def trainer(params: Params, checkpoints: Checkpoints, train: ResidentSplit = TRAIN, prefix: str = "test") -> Trainer:
-    torch.manual_seed(seed_of(params.seed))
-    classifier = Classifier(network(), [0.3] * 3, [0.4] * 3)
-    machine = prepare_machine(params.runtime)
-    return Trainer(params, "small", classifier, train, (prefix, TEST), machine, checkpoints)
-
-
-def results(each: Trainer) -> tuple[bytes, list[dict[str, float]]]:
-    """All weights as bytes, and the curves without their times."""
-    weights = b"".join(value.numpy().tobytes() for value in each.classifier.network.state_dict().values())
-    curves = [{name: value for name, value in row.items() if name not in NOT_RESULTS} for row in each.history]
-    return weights, curves
-
-
-@pytest.fixture
-def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoints:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    return Checkpoints("some-training")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ can be held to it by a test.
 import json
 import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -343,6 +344,16 @@ class Params(Section):
             raise ValueError(
                 "early_stopping needs validation images, since the test set chooses nothing: "
                 "set subset.validation (0.1, say), or early_stopping.patience to null and restore_best to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _schedule_fits_into_the_epochs(self) -> Self:
+        marks = [self.scheduler.warmup, *self.scheduler.milestones, self.epochs]
+        if any(later <= earlier for earlier, later in pairwise(marks)):
+            raise ValueError(
+                f"scheduler.warmup {marks[0]}, milestones {marks[1:-1]} and epochs {marks[-1]} must follow each other: "
+                "raise epochs, or lower what does not fit into them"
             )
         return self
 

@@ -50,15 +50,9 @@ class EpochPlan:
 
 
 def plan_epoch(count: int, batch_size: int, policy: OnlineAugmentation, seed: int, epoch: int) -> EpochPlan:
-    """Shuffle `count` images into batches and draw their augmentation.
-
-    A last batch of a single image joins the one before it: batch normalisation cannot do with one.
-    """
+    """Shuffle `count` images into batches and draw their augmentation."""
     generator = torch.Generator().manual_seed(seed_of(seed, epoch))
-    starts = list(range(0, count, batch_size))
-    if len(starts) > 1 and count - starts[-1] == 1:
-        starts.pop()
-    bounds = list(zip(starts, [*starts[1:], count], strict=True))
+    bounds = batch_bounds(count, batch_size)
     shuffled = torch.randperm(count, generator=generator)
     draws = draw(policy, count, generator)
     batch = torch.repeat_interleave(torch.tensor([stop - start for start, stop in bounds]))
@@ -66,6 +60,17 @@ def plan_epoch(count: int, batch_size: int, policy: OnlineAugmentation, seed: in
     by_hue = key.argsort(stable=True)
     turns = key.bincount(minlength=4 * len(bounds)).view(-1, 4).tolist()
     return EpochPlan(shuffled[by_hue], draws[by_hue], bounds, turns)
+
+
+def batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
+    """First and last + 1 of each batch of `count` images.
+
+    A last batch of a single image joins the one before it: batch normalisation cannot do with one.
+    """
+    starts = list(range(0, count, batch_size))
+    if len(starts) > 1 and count - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], count], strict=True))
 
 
 def batches(

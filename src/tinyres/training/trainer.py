@@ -16,11 +16,13 @@ from tinyres.inference import BATCH_SIZE, logits_of
 from tinyres.models import Classifier
 from tinyres.params import Params
 from tinyres.runtime import Machine
-from tinyres.training.batches import ResidentSplit, batches, plan_epoch, seed_of
+from tinyres.training.averaging import weights_that_count
+from tinyres.training.batches import ResidentSplit, batch_bounds, batches, plan_epoch, seed_of
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.early_stopping import epochs_since_best, has_stalled
 from tinyres.training.interruption import StopRequest, stop_on_signal
-from tinyres.training.optimization import make_optimizer, make_scheduler
+from tinyres.training.objective import Objective
+from tinyres.training.optimization import Schedule, make_descent, make_optimizer
 from tinyres.training.progress import Progress
 
 NETWORK_RANDOMNESS = 1  # names the seed of what a network draws itself (dropout), apart from shuffling
@@ -35,8 +37,9 @@ class Sums:
         """The first step whose loss was not finite."""
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor, step: int) -> None:
-        """Count one batch; `loss` is its mean."""
-        right = (logits.argmax(dim=1) == labels).sum()
+        """Count one batch; `loss` is its mean. A mixed image is right as the class that it has most of."""
+        likeliest = labels if labels.ndim == 1 else labels.argmax(dim=1)
+        right = (logits.argmax(dim=1) == likeliest).sum()
         self.values += torch.stack(
             [loss.double() * len(labels), right.double(), right.new_tensor(len(labels)).double()]
         )
@@ -52,7 +55,8 @@ class Trainer:
     """Trains one classifier to the end, or goes on from its last checkpoint.
 
     Args:
-        params: seed, lr, batch_size, epochs, weight_decay, augment.online, optimizer, scheduler, early_stopping.
+        params: seed, lr, batch_size, epochs, weight_decay, augment.online, optimizer, scheduler, loss,
+            early_stopping.
         name: the model's name, for what is shown.
         classifier: on the machine's device; trained in place.
         train: the training images.
@@ -75,14 +79,17 @@ class Trainer:
         self.params, self.classifier, self.train, self.machine = params, classifier, train, machine
         self.monitored_prefix, self.monitored = monitored
         self.checkpoints = checkpoints
-        self.forward: Callable[[Tensor], Tensor] = classifier
+        forward: Callable[[Tensor], Tensor] = classifier
         if machine.compiles:
             mode = "reduce-overhead" if machine.device.type == "cuda" else "default"  # CUDA graphs
-            self.forward = torch.compile(classifier, mode=mode)
+            forward = torch.compile(classifier, mode=mode)
         height, width = train.images.shape[2:]
         self.augmentation = BatchAugmentation(params.augment.online, height, width, machine.device)
-        self.optimizer = make_optimizer(classifier.parameters(), params)
-        self.scheduler = make_scheduler(self.optimizer, params)
+        self.objective = Objective(classifier, forward, params.loss)
+        self.optimizer = make_optimizer(classifier.network, params)
+        self.schedule = Schedule(self.optimizer, params, len(batch_bounds(len(train), params.batch_size)))
+        self.descend = make_descent(classifier.network, self.optimizer, params)
+        self.weights = weights_that_count(classifier, params.optimizer.averaging)
         self.progress = Progress(name, params.epochs, len(train), machine.device.type == "cpu")
         self.history: list[Record] = []
         self.best_network: dict[str, Tensor] | None = None
@@ -111,8 +118,8 @@ class Trainer:
                     self._save_and_stop(stop)
                 self.checkpoints.save(self._state())
                 after_epoch(self.history)
-        if self.best_network is not None:
-            self.classifier.network.load_state_dict(self.best_network)
+        chosen = self.best_network or self.weights.classifier.network.state_dict()
+        self.classifier.network.load_state_dict(chosen)
         return self.history
 
     def _is_finished(self) -> bool:
@@ -141,25 +148,30 @@ class Trainer:
         return self._end_epoch(len(self.train) - plan.bounds[first_step][0], started)
 
     def _train_step(self, pixels: Tensor, labels: Tensor) -> None:
-        """One step of the optimizer; the batch may be taken in several parts to save memory."""
+        """One step of the optimizer, and what follows it."""
         parts = self.params.optimizer.accumulation
         try:
-            for part in range(parts):
-                some_pixels, some_labels = pixels[part::parts], labels[part::parts]
-                with self.machine.autocast():
-                    logits = self.forward(some_pixels)
-                    loss = F.cross_entropy(logits, some_labels)
-                (loss * (len(some_labels) / len(labels))).backward()
-                self.sums.add(loss.detach(), logits.detach(), some_labels, self.step)
+            answers = self.descend(lambda: self._add_gradient(pixels, labels, parts))
         except torch.OutOfMemoryError:
             raise UserError(
                 f"The GPU's memory does not hold batch_size = {self.params.batch_size} with optimizer.accumulation = "
                 f"{parts}; raise optimizer.accumulation (same result, less memory) or lower batch_size."
             ) from None
-        if self.params.optimizer.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.classifier.parameters(), self.params.optimizer.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for answer in answers:
+            self.sums.add(*answer, self.step)
+        self.weights.after_step()
+        self.schedule.after_step()
+
+    def _add_gradient(self, pixels: Tensor, labels: Tensor, parts: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Add the gradient of a batch, taken in so many parts; loss, logits and labels of each."""
+        answers = []
+        for part in range(parts):
+            some_pixels, some_labels = pixels[part::parts], labels[part::parts]
+            with self.machine.autocast():
+                loss, logits = self.objective(some_pixels, some_labels)
+            (loss * (len(some_labels) / len(labels))).backward()
+            answers.append((loss.detach(), logits.detach(), some_labels))
+        return answers
 
     def _end_epoch(self, images: int, started: float) -> Record:
         """Read the sums and begin the next epoch."""
@@ -173,15 +185,16 @@ class Trainer:
 
     def _finish_epoch(self, record: Record) -> None:
         """Complete the record, step the schedule and keep the best weights if they are wanted."""
-        record |= self._look_at_monitored() | {"lr": self.optimizer.param_groups[0]["lr"]}
-        self.scheduler.step()
+        record |= self._look_at_monitored() | {"lr": self.schedule.lr}
+        self.schedule.after_epoch()
         self.history.append(record)
         self.progress.epoch_ends(record)
         if self.params.early_stopping.restore_best and epochs_since_best(self.history) == 0:
-            self.best_network = {name: value.clone() for name, value in self.classifier.network.state_dict().items()}
+            best = self.weights.classifier.network.state_dict()
+            self.best_network = {name: value.clone() for name, value in best.items()}
 
     def _look_at_monitored(self) -> Record:
-        logits = logits_of(self.classifier, self.monitored.images, BATCH_SIZE, self.machine)
+        logits = logits_of(self.weights.classifier, self.monitored.images, BATCH_SIZE, self.machine)
         labels = self.monitored.labels.cpu()
         return {
             f"{self.monitored_prefix}_loss": F.cross_entropy(logits, labels).item(),
@@ -217,7 +230,8 @@ class Trainer:
         return {
             "network": self.classifier.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
+            "scheduler": self.schedule.scheduler.state_dict(),
+            "average": self.weights.state(),
             "epoch": self.epoch,
             "step": self.step,
             "sums": self.sums.values,
@@ -231,7 +245,8 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         self.classifier.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
+        self.schedule.scheduler.load_state_dict(state["scheduler"])
+        self.weights.restore(state["average"])
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
         self.best_network = state["best_network"]
         self.sums.values, self.sums.bad_step = state["sums"], state["bad_step"]

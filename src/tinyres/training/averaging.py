@@ -1,0 +1,65 @@
+"""The weights that count: the latest, or their moving average."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+
+from tinyres.models import Classifier
+
+
+class LatestWeights:
+    """The classifier as it is trained."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+
+    def after_step(self) -> None:
+        """One step of the optimizer was made."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+
+
+class MovingAverage(LatestWeights):
+    """A second classifier, whose weights and running statistics follow those of the one that is trained.
+
+    In its first steps it forgets faster, so that it does not dwell on the fresh weights: after n steps the decay is
+    (1 + n) / (10 + n) while that is less. Unlike torch's `AveragedModel` it never waits for the device.
+    """
+
+    def __init__(self, classifier: Classifier, decay: float) -> None:
+        super().__init__(deepcopy(classifier).requires_grad_(False))
+        self.decay, self.steps = decay, 0
+        trained, followers = classifier.network.state_dict(), self.classifier.network.state_dict()
+        floating = [name for name, value in trained.items() if value.is_floating_point()]
+        counters = [name for name in trained if name not in floating]
+        self.trained, self.averages = [[state[name] for name in floating] for state in (trained, followers)]
+        self.counted, self.copies = [[state[name] for name in counters] for state in (trained, followers)]
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Take a share of the weights as they are now."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(self.averages, self.trained, 1 - decay)
+        if self.copies:
+            torch._foreach_copy_(self.copies, self.counted)
+
+    def state(self) -> dict[str, Any]:
+        """The averages and how many steps they follow."""
+        return {"network": self.classifier.network.state_dict(), "steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.classifier.network.load_state_dict(state["network"])
+        self.steps = state["steps"]
+
+
+def weights_that_count(classifier: Classifier, decay: float | None) -> LatestWeights:
+    """The latest weights where there is no decay."""
+    return LatestWeights(classifier) if decay is None else MovingAverage(classifier, decay)

@@ -1,0 +1,76 @@
+"""What training lowers: the loss of a batch, on its images or on those that an attack makes of them."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tinyres.models import Classifier
+from tinyres.params import Adversarial, Loss
+from tinyres.training.optimization import kept_running_statistics
+
+PGD_REACH = 2.5  # how far all steps together could go, in epsilons (Madry et al., 2018, section 5)
+
+Forward = Callable[[Tensor], Tensor]
+Attack = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
+"""From the loss of pixels, as a function, and the pixels to other pixels."""
+
+
+class Objective:
+    """The cross-entropy, smoothed if wanted, on images as they are or as an attack changed them.
+
+    Args:
+        classifier: in training mode while this is called.
+        forward: the classifier, perhaps compiled: logits B×K of pixels B×3×H×W.
+        loss: label_smoothing and adversarial.
+    """
+
+    def __init__(self, classifier: Classifier, forward: Forward, loss: Loss) -> None:
+        self.classifier, self.forward = classifier, forward
+        self.label_smoothing = loss.label_smoothing
+        self.attack = make_attack(loss.adversarial)
+
+    def __call__(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean loss (with its graph) and logits B×K.
+
+        Args:
+            pixels: float32 B×3×H×W in [0, 1].
+            labels: int64 B, or the classes' probabilities B×K.
+        """
+        if self.attack is not None:
+            with kept_running_statistics(self.classifier):
+                pixels = self.attack(lambda changed: self._loss(self.forward(changed), labels), pixels)
+        logits = self.forward(pixels)
+        return self._loss(logits, labels), logits
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+
+
+def make_attack(adversarial: Adversarial) -> Attack | None:
+    """The fast gradient sign method in one step, projected gradient descent in more; none within an epsilon of 0."""
+    if not adversarial.epsilon:
+        return None
+    epsilon, steps = adversarial.epsilon / 255, adversarial.steps
+    if steps == 1:
+        return lambda loss, pixels: climb(loss, pixels, pixels, epsilon, epsilon)
+
+    def projected_gradient_descent(loss: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
+        changed = (pixels + torch.empty_like(pixels).uniform_(-epsilon, epsilon)).clamp_(0, 1)
+        for _ in range(steps):
+            changed = climb(loss, pixels, changed, PGD_REACH * epsilon / steps, epsilon)
+        return changed
+
+    return projected_gradient_descent
+
+
+def climb(loss: Callable[[Tensor], Tensor], pixels: Tensor, changed: Tensor, step: float, epsilon: float) -> Tensor:
+    """One step of each pixel that raises the loss, no further than epsilon from where it was, and within [0, 1].
+
+    Source: Goodfellow et al., 2015, arXiv:1412.6572, section 4.
+    """
+    changed = changed.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(changed), changed)
+    moved = changed.detach() + step * gradient.sign()
+    return torch.clamp(moved, pixels - epsilon, pixels + epsilon).clamp_(0, 1)
