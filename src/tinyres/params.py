@@ -29,7 +29,7 @@ NotNegative = Annotated[Number, Field(ge=0)]
 class Section(BaseModel):
     """A part of `params.yaml`: unknown keys are refused, values cannot change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Data(Section):
@@ -129,6 +129,7 @@ class Optimizer(Section):
     """The optimizer; its learning rate and weight decay are the top-level `lr` and `weight_decay`."""
 
     name: Literal["adamw", "sgd"]
+    """`adamw` (Loshchilov and Hutter, 2019, arXiv:1711.05101) or stochastic gradient descent."""
     momentum: Annotated[Number, Field(ge=0, lt=1)]
     """Momentum of `sgd`; `adamw` keeps its usual betas (0.9, 0.999) and does not read it."""
     nesterov: bool
@@ -284,6 +285,7 @@ class Embed(Section):
     """t-SNE of the penultimate features, and how clustered they are."""
 
     perplexity: Positive
+    """Of t-SNE: about how many neighbours each image has (van der Maaten and Hinton, 2008)."""
     iterations: Annotated[Whole, Field(ge=250)]
     """Gradient steps of t-SNE."""
     neighbours: Count
@@ -294,6 +296,7 @@ class Tracking(Section):
     """Where MLflow keeps the runs; the store itself is `MLFLOW_TRACKING_URI`, by default `mlflow.db` at the root."""
 
     experiment: Annotated[str, Field(min_length=1)]
+    """MLflow's experiment; it also begins the names of the registered models."""
     system_metrics: bool
     """Whether CPU, memory and GPU are logged while a network trains, every 10 s."""
 
@@ -302,8 +305,11 @@ class Runtime(Section):
     """The machine's part. What `auto` means was decided by measurement; see docs/architecture.md."""
 
     device: Literal["auto", "cpu", "cuda"]
+    """`auto`: the GPU where there is one."""
     precision: Literal["auto", "float32", "bfloat16"]
+    """Of forward and backward passes; the weights are float32. `auto`: bfloat16 where the GPU has it."""
     compile: Literal["auto", True, False]
+    """Whether `torch.compile` prepares the network, with CUDA graphs on a GPU; `auto` is false."""
     deterministic: bool
     """Bit-identical runs on a GPU as well, at a price in speed; a CPU is deterministic either way."""
 
@@ -312,11 +318,15 @@ class Params(Section):
     """The whole of `params.yaml`."""
 
     seed: Annotated[Whole, Field(ge=0, lt=2**32)]
+    """Of all draws: validation split, fresh weights, order of images, augmentation, t-SNE."""
     lr: Positive
+    """Learning rate; what it is at its highest, where `scheduler` changes it."""
     batch_size: Annotated[Whole, Field(ge=2)]
     """Images per optimizer step; batch normalisation needs at least 2."""
     epochs: Count
+    """How often every training image is seen."""
     weight_decay: NotNegative
+    """Apart from the gradient in `adamw` (Loshchilov and Hutter, 2019, arXiv:1711.05101), an L2 penalty in `sgd`."""
     data: Data
     subset: Subset
     augment: Augment
@@ -483,11 +493,11 @@ def _sentence(problem: ErrorDetails, content: dict[str, Any]) -> str:
         reason = problem["msg"].removeprefix("Value error, ")
         if isinstance(value, dict):
             return f"{name}: {reason}." if name else f"{reason}."
-        return f"{name} is {_shown(value)}: {reason}."
-    demand = _demand(schema)
+        return f"{name} is {shown(value)}: {reason}."
+    wanted = demand(schema)
     if problem["type"] == "finite_number":
-        demand = demand.replace("a number", "a finite number")
-    return f"{name} is {_shown(value)}: give {demand}."
+        wanted = wanted.replace("a number", "a finite number")
+    return f"{name} is {shown(value)}: give {wanted}."
 
 
 def _place(location: tuple[int | str, ...], content: Any) -> tuple[str, Any, dict[str, Any]]:
@@ -513,12 +523,14 @@ def _schema() -> dict[str, Any]:
     return Params.model_json_schema()
 
 
-def _demand(schema: dict[str, Any]) -> str:
+def demand(schema: dict[str, Any]) -> str:
     """What a value must be, in words."""
+    if "$ref" in schema:
+        schema = _schema()["$defs"][schema["$ref"].rpartition("/")[2]]
     if "anyOf" in schema:
-        return " or ".join(_demand(option) for option in schema["anyOf"])
+        return " or ".join(demand(option) for option in schema["anyOf"])
     if "const" in schema or "enum" in schema:
-        return " or ".join(_shown(value) for value in schema.get("enum", [schema.get("const")]))
+        return " or ".join(shown(value) for value in schema.get("enum", [schema.get("const")]))
     if schema["type"] == "object":
         return "a section with " + (", ".join(schema.get("properties", [])) or "an entry for each name")
     if schema["type"] in ("integer", "number"):
@@ -530,9 +542,11 @@ def _demand(schema: dict[str, Any]) -> str:
         }
         limits = " and ".join(f"{words} {schema[bound]}" for bound, words in bounds.items() if bound in schema)
         return f"a {'whole ' * (schema['type'] == 'integer')}number {limits}".rstrip()
-    return {"string": "a name", "array": "a list of names", "boolean": "true or false", "null": "null"}[schema["type"]]
+    if schema["type"] == "array":
+        return "a list of " + {"string": "names", "integer": "whole numbers"}[schema["items"]["type"]]
+    return {"string": "a name", "boolean": "true or false", "null": "null"}[schema["type"]]
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as YAML has it, on one line."""
     return json.dumps(value, ensure_ascii=False, default=str).replace('"', "'")
