@@ -1,6 +1,7 @@
-"""The whole pipeline against a real MLflow server on a real PostgreSQL."""
+"""The whole quickstart against a real MLflow server on a real PostgreSQL."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline import QUICK, Clone
+from pipeline import Clone
 from server import Server, curves, mlflow_server, postgresql, stored_curves
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
@@ -17,12 +18,14 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clone, Server]]:
-    """A clone in which the shortened quickstart ran against a server on PostgreSQL."""
+    """A clone in which `make quickstart` ran against a server on PostgreSQL, its results applied."""
     clone = Clone(tmp_path_factory.mktemp("study"))
-    settings = [word for each in QUICK for word in ("-S", each)]
     with postgresql() as store, mlflow_server(tmp_path_factory.mktemp("server"), store) as server:
-        said = clone.run("dvc", "exp", "run", "--name", "quickstart", *settings, MLFLOW_TRACKING_URI=server.uri)
+        quickstart = ["make", "quickstart", "--old-file=setup", f"VENV={sys.prefix}"]
+        said = clone.run(*quickstart, MLFLOW_TRACKING_URI=server.uri)
         assert "warning: MLflow" not in said
+        clone.run("dvc", "exp", "apply", "quickstart")
+        assert clone.read("metrics/table.md") in said
         yield clone, server
 
 
@@ -31,7 +34,7 @@ def test_everything_is_on_the_server_and_nothing_beside_it(on_postgresql):
     assert not list(clone.folder.glob("mlflow.db*"))
     assert not (clone.folder / "mlartifacts").exists()
     client = MlflowClient(server.uri)
-    experiment = client.get_experiment_by_name("cifar100-resnet18")
+    experiment = client.get_experiment_by_name("quickstart")
     assert experiment.artifact_location.startswith("mlflow-artifacts:"), "through the server"
     runs = client.search_runs([experiment.experiment_id])
     evaluation = json.loads(clone.read("metrics/evaluate.json"))
@@ -41,7 +44,7 @@ def test_everything_is_on_the_server_and_nothing_beside_it(on_postgresql):
         name = run.data.tags["tinyres.model"]
         assert run.info.status == "FINISHED"
         assert run.info.run_name == f"quickstart/{name}"
-        assert run.data.params["epochs"] == "2"
+        assert run.data.params["epochs"] == "10"
         assert curves(client, run.info.run_id) == stored_curves(clone, name)
         final = {key[6:]: value for key, value in run.data.metrics.items() if key.startswith("final/")}
         assert final | evaluation[name] == final
@@ -66,4 +69,5 @@ def test_files_and_models_come_back_over_http(on_postgresql, tmp_path, monkeypat
 def test_the_table_comes_from_the_server(on_postgresql):
     clone, server = on_postgresql
     command = ["python", "-m", "tinyres", "table", "--format", "csv"]
-    assert clone.run(*command, PYTHONPATH="src", MLFLOW_TRACKING_URI=server.uri) == clone.read("metrics/table.csv")
+    told = clone.run(*command, PYTHONPATH="src", MLFLOW_TRACKING_URI=server.uri)
+    assert told == clone.read("metrics/table.csv")
