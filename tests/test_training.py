@@ -58,7 +58,7 @@ def trainer(params: Params, checkpoints: Checkpoints, train: ResidentSplit = TRA
     torch.manual_seed(seed_of(params.seed))
     classifier = Classifier(network(), [0.3] * 3, [0.4] * 3)
     machine = prepare_machine(params.runtime)
-    return Trainer(params, "small", classifier, train, (prefix, TEST), machine, checkpoints)
+    return Trainer(params, "small", classifier, 10, train, (prefix, TEST), machine, checkpoints)
 
 
 def results(each: Trainer) -> tuple[bytes, list[dict[str, float]]]:
@@ -203,7 +203,7 @@ def test_an_epoch_shows_every_image_once_and_can_be_rebuilt_alone():
     assert torch.equal(plans[1].rows, plans[2].rows)
     assert torch.equal(plans[1].draws.factors, plans[2].draws.factors)
     assert not torch.equal(plans[0].rows, plans[1].rows)
-    assert [sum(turns) for turns in plans[0].hue_turns] == [64] * 15 + [40]
+    assert [stop - start for start, stop in plans[0].bounds] == [64] * 15 + [40]
 
 
 def test_a_last_batch_of_one_image_joins_the_one_before():

@@ -55,6 +55,7 @@ class Trainer:
         params: seed, lr, batch_size, epochs, weight_decay, augment.online, optimizer, scheduler, early_stopping.
         name: the model's name, for what is shown.
         classifier: on the machine's device; trained in place.
+        classes: how many it tells apart.
         train: the training images.
         monitored: prefix (`val` or `test`) and split followed after every epoch. Only a validation split can end the
             training early.
@@ -67,6 +68,7 @@ class Trainer:
         params: Params,
         name: str,
         classifier: Classifier,
+        classes: int,
         train: ResidentSplit,
         monitored: tuple[str, ResidentSplit],
         machine: Machine,
@@ -80,7 +82,7 @@ class Trainer:
             mode = "reduce-overhead" if machine.device.type == "cuda" else "default"  # CUDA graphs
             self.forward = torch.compile(classifier, mode=mode)
         height, width = train.images.shape[2:]
-        self.augmentation = BatchAugmentation(params.augment.online, height, width, machine.device)
+        self.augmentation = BatchAugmentation(params.augment.online, height, width, classes, machine.device)
         self.optimizer = make_optimizer(classifier.parameters(), params)
         self.scheduler = make_scheduler(self.optimizer, params)
         self.progress = Progress(name, params.epochs, len(train), machine.device.type == "cpu")
