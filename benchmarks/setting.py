@@ -86,14 +86,22 @@ def make_trainer(network: str, split: Split, batch_size: int, machine: Machine) 
     torch.manual_seed(0)
     classifier = Classifier(make_network(network), MEAN, STD).to(machine.device)
     resident = ResidentSplit.from_arrays(with_classes(split, network), machine.device)
-    trainer = Trainer(params, network, classifier, resident, ("test", resident), machine, Checkpoints("benchmarks"))
+    trainer = Trainer(
+        *(params, network, classifier, classes_of(network), resident, ("test", resident), machine),
+        Checkpoints("benchmarks"),
+    )
     trainer.progress.is_terminal = trainer.progress.announces_cost = False
     return trainer
 
 
 def with_classes(split: Split, network: str) -> Split:
+    """The labels that a network tells apart."""
+    return Split(split.images, split.labels % classes_of(network))
+
+
+def classes_of(network: str) -> int:
     """The report's network tells five classes apart, the others a hundred."""
-    return Split(split.images, split.labels % 5) if network == "cnn" else split
+    return 5 if network == "cnn" else 100
 
 
 def epoch_seconds(trainer: Trainer) -> float:

@@ -84,7 +84,9 @@ def quickstart_trainer(network: str, machine: Machine) -> Trainer:
     classifier = Classifier(ARCHITECTURES[spec.architecture](spec, len(data.classes), (8, 8)), [0.5] * 3, [0.5] * 3)
     train = ResidentSplit.from_arrays(data.splits["train"], machine.device)
     classifier = classifier.to(machine.device)
-    trainer = Trainer(params, network, classifier, train, ("test", train), machine, Checkpoints("benchmarks"))
+    trainer = Trainer(
+        *(params, network, classifier, len(data.classes), train, ("test", train), machine), Checkpoints("benchmarks")
+    )
     trainer.progress.is_terminal = trainer.progress.announces_cost = False
     return trainer
 

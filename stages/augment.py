@@ -29,7 +29,7 @@ def main() -> None:
     draw_augmentations("plots/augmentations.png", [
         ("original", train.images[:SHOWN_IMAGES]),
         *offline_views(copies, params.augment.offline, len(train)),
-        *online_views(params.augment.online, train.images[:SHOWN_IMAGES], params.seed),
+        *online_views(params.augment.online, train.take(np.arange(min(SHOWN_IMAGES, len(train)))), len(classes), params.seed),
     ])  # fmt: skip
 
 
@@ -47,19 +47,24 @@ def offline_views(copies: Split, pipelines: list[str], count: int) -> list[tuple
             for name, start in zip(pipelines, starts, strict=True)]  # fmt: skip
 
 
-def online_views(policy: OnlineAugmentation, images: Images, seed: int) -> list[tuple[str, Images]]:
-    """The same images under several draws of the policy, in their own order; none where it changes nothing."""
+def online_views(policy: OnlineAugmentation, split: Split, classes: int, seed: int) -> list[tuple[str, Images]]:
+    """The same images as one batch, under several draws of the policy, in their own order; none where nothing changes.
+
+    Where images are mixed, they are so with each other.
+    """
     generator = torch.Generator().manual_seed(seed)
-    augmentation = BatchAugmentation(policy, images.shape[1], images.shape[2], torch.device("cpu"))
+    height, width = split.images.shape[1:3]
+    augmentation = BatchAugmentation(policy, height, width, classes, torch.device("cpu"))
+    images, labels = channels_first(split.images), torch.from_numpy(split.labels.copy())
+    bounds = [(0, len(split))]
     views: list[tuple[str, Images]] = []
-    if not (augmentation.moves or augmentation.changes_colour):
+    if not augmentation.changes_anything:
         return views
     for number in range(1, SHOWN_DRAWS + 1):
-        draws = draw(policy, len(images), generator)
-        by_hue = draws.hue_position().argsort(stable=True)
-        turns = draws.hue_position().bincount(minlength=4).tolist()
-        view = np.empty_like(images)
-        pixels = augmentation(channels_first(images)[by_hue], augmentation.recipe(draws[by_hue]), turns)
+        draws = draw(policy, len(split), generator)
+        by_hue = draws.by_hue(bounds)
+        pixels, _ = augmentation(images[by_hue], labels[by_hue], augmentation.recipe(draws[by_hue], bounds), batch=0)
+        view = np.empty_like(split.images)
         view[by_hue.numpy()] = (pixels * 255).round().byte().permute(0, 2, 3, 1).numpy()
         views.append((f"draw {number}", view))
     return views

@@ -43,7 +43,7 @@ def main(name: str, folder: Path) -> None:
     recorder = Recorder(
         params.tracking.experiment, name, key, description.training["params"], tags, lineage_documents()
     )
-    trainer = Trainer(params, name, classifier, train, followed, machine, checkpoints)
+    trainer = Trainer(params, name, classifier, len(data.classes), train, followed, machine, checkpoints)
     with system_metrics(recorder.run_id if params.tracking.system_metrics else None):
         history = trainer.fit(after_epoch=recorder.history)
 

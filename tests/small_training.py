@@ -51,7 +51,7 @@ def trainer(params: Params, checkpoints: Checkpoints, train: ResidentSplit = TRA
     torch.manual_seed(seed_of(params.seed))
     classifier = Classifier(network(), [0.3] * 3, [0.4] * 3)
     machine = prepare_machine(params.runtime)
-    return Trainer(params, "small", classifier, train, (prefix, TEST), machine, checkpoints)
+    return Trainer(params, "small", classifier, 10, train, (prefix, TEST), machine, checkpoints)
 
 
 def results(each: Trainer) -> tuple[bytes, list[dict[str, float]]]:

@@ -22,7 +22,14 @@ PAPER = {
     "saturation": 0.2,
     "hue": 0.1,
 }
-NOTHING = dict.fromkeys(PAPER, 0)
+NOTHING = dict.fromkeys(PAPER, 0) | {
+    "policy": None,
+    "operations": 2,
+    "magnitude": 9,
+    "erasing": 0,
+    "mixup": 0,
+    "cutmix": 0,
+}
 CPU = torch.device("cpu")
 
 
@@ -45,11 +52,13 @@ def photographs(count: int, size: int = 32) -> Tensor:
 
 def augmented(chosen: OnlineAugmentation, images: Tensor, draws: Draws) -> Tensor:
     """Our result in the images' order, as float 0…255."""
-    by_hue = draws.hue_position().argsort(stable=True)
-    turns = draws.hue_position().bincount(minlength=4).tolist()
-    augmentation = BatchAugmentation(chosen, images.shape[2], images.shape[3], CPU)
+    bounds = [(0, len(images))]
+    by_hue = draws.by_hue(bounds)
+    augmentation = BatchAugmentation(chosen, images.shape[2], images.shape[3], 10, CPU)
+    labels = torch.zeros(len(images), dtype=torch.int64)
+    pixels, _ = augmentation(images[by_hue], labels, augmentation.recipe(draws[by_hue], bounds), batch=0)
     result = torch.empty(images.shape)
-    result[by_hue] = augmentation(images[by_hue], augmentation.recipe(draws[by_hue]), turns) * 255
+    result[by_hue] = pixels * 255
     return result
 
 
@@ -118,7 +127,7 @@ def test_nothing_asked_for_leaves_the_images_alone():
 
 
 def test_parameters_differ_within_a_batch():
-    chosen = OnlineAugmentation(**PAPER)
+    chosen = policy(**PAPER)
     draws = draw(chosen, 64, torch.Generator().manual_seed(0))
     assert len(draws.angle.unique()) == 64
     assert len(draws.flip.unique()) == 2
@@ -128,7 +137,7 @@ def test_parameters_differ_within_a_batch():
 
 def test_parameters_have_the_declared_distribution():
     count = 100_000
-    draws = draw(OnlineAugmentation(**PAPER), count, torch.Generator().manual_seed(0))
+    draws = draw(policy(**PAPER), count, torch.Generator().manual_seed(0))
 
     def is_uniform(values: Tensor, low: float, high: float) -> bool:
         """Kolmogorov–Smirnov at the 0.1 % level."""
@@ -164,7 +173,7 @@ def test_parameters_have_the_declared_distribution():
     st.integers(2, 40),
 )
 def test_any_policy_gives_finite_pixels_in_range(settings_, count, size):
-    chosen = OnlineAugmentation(**settings_)
+    chosen = policy(**settings_)
     images = photographs(count, size) if size > 10 else torch.full((count, 3, size, size), 200, dtype=torch.uint8)
     draws = draw(chosen, count, torch.Generator().manual_seed(0))
     result = augmented(chosen, images, draws)

@@ -147,7 +147,7 @@ def test_an_epoch_shows_every_image_once_and_can_be_rebuilt_alone():
     assert torch.equal(plans[1].rows, plans[2].rows)
     assert torch.equal(plans[1].draws.factors, plans[2].draws.factors)
     assert not torch.equal(plans[0].rows, plans[1].rows)
-    assert [sum(turns) for turns in plans[0].hue_turns] == [64] * 15 + [40]
+    assert [stop - start for start, stop in plans[0].bounds] == [64] * 15 + [40]
 
 
 def test_a_last_batch_of_one_image_joins_the_one_before():

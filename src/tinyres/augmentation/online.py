@@ -1,8 +1,9 @@
-"""Crop, flip, rotation and colour jitter for a whole batch at once, with parameters drawn for every image.
+"""Everything that happens to a batch of training images, with parameters drawn for every image.
 
-The operations are torchvision's (`RandomCrop`, `RandomHorizontalFlip`, `RandomRotation`, `ColorJitter`), which draw one
-set of parameters per call; here a batch takes the same few dozen tensor operations however large it is. Crop, flip and
-rotation are one gather. Tests hold each operation against torchvision's own, given the same drawn parameters.
+Crop, flip, rotation and colour jitter are torchvision's (`RandomCrop`, `RandomHorizontalFlip`, `RandomRotation`,
+`ColorJitter`), which draw one set of parameters per call; here a batch takes the same few dozen tensor operations
+however large it is. Crop, flip and rotation are one gather. Policies, erasing and mixing have modules of their own. Tests
+hold each operation against torchvision's own, given the same drawn parameters.
 
 The parameters of an epoch are drawn in advance on the CPU, so that the device is never waited for, every device sees
 the same draws, and any epoch can be rebuilt alone.
@@ -15,15 +16,19 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from tinyres.augmentation.erasing import ErasingDraws, draw_erasing, erase, erased_rectangles
+from tinyres.augmentation.geometry import Rectangles, take_nearest
+from tinyres.augmentation.mixing import MixingDraws, Overlay, draw_mixing, mix, overlays
+from tinyres.augmentation.policies import POLICIES, PolicyDraws, PolicyRecipe
+from tinyres.augmentation.rows import Bounds, Rows, sort_within
 from tinyres.params import OnlineAugmentation
-from tinyres.pixels import in_unit_range
+from tinyres.pixels import BLUE, GREEN, RED, in_unit_range
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
-RED, GREEN, BLUE = 0.2989, 0.587, 0.114  # their weights in grey, as in torchvision's rgb_to_grayscale
 
 
 @dataclass
-class Draws:
+class Draws(Rows):
     """Parameters of N images; every tensor has N rows, float32 unless said otherwise."""
 
     top: Tensor
@@ -38,16 +43,17 @@ class Draws:
     """N×4: factors of brightness, contrast and saturation, and the hue shift in turns of the colour circle."""
     order: Tensor
     """N×4, int64: which of the four comes first, second, third, last."""
-
-    def __len__(self) -> int:
-        return len(self.top)
-
-    def __getitem__(self, rows: Tensor | slice) -> "Draws":
-        return Draws(*(value[rows] for value in vars(self).values()))
+    policy: PolicyDraws | None
+    erasing: ErasingDraws | None
+    mixing: MixingDraws | None
 
     def hue_position(self) -> Tensor:
         """When hue has its turn, 0…3, for each image."""
         return (self.order == HUE).int().argmax(dim=1)
+
+    def by_hue(self, bounds: Bounds) -> Tensor:
+        """The rows in the order in which batches are augmented: each batch's by when hue has its turn; int64 N."""
+        return sort_within(bounds, self.hue_position(), 4)[0]
 
 
 def draw(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> Draws:
@@ -67,19 +73,27 @@ def draw(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> 
     factors = [factor(policy.brightness), factor(policy.contrast), factor(policy.saturation)]
     factors.append(uniform(-policy.hue, policy.hue))
     order = torch.rand(count, 4, generator=generator).argsort(dim=1)
-    return Draws(top, left, flip, angle, torch.stack(factors, dim=1), order)
+    # Each of these draws from a generator of its own, so that it changes nothing of what the others draw.
+    seeds = torch.randint(2**63 - 1, (3,), generator=generator).tolist()
+    own = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return Draws(
+        *(top, left, flip, angle, torch.stack(factors, dim=1), order),
+        policy=POLICIES[policy.policy].draw(policy, count, own[0]) if policy.policy else None,
+        erasing=draw_erasing(policy.erasing, count, own[1]) if policy.erasing else None,
+        mixing=draw_mixing(policy.mixup, policy.cutmix, count, own[2]) if policy.mixup or policy.cutmix else None,
+    )
 
 
 @dataclass
 class Recipe:
-    """What the draws of N images mean for images of one size, worked out once for a whole epoch; float32.
+    """What the draws of N images mean for images of one size, worked out once for a whole epoch; float32."""
 
-    An output pixel comes from the column `by_column[0] + by_row[0]` and the row `by_column[1] + by_row[1]` of its
-    image: a rotation is linear, so its share of either coordinate is worked out by column and by row.
-    """
-
+    bounds: Bounds
+    hue_turns: list[list[int]]
+    """For each batch, how many images have hue first, second, third, last: known to the host, so that slicing by it
+    does not wait for the device."""
     by_column: Tensor
-    """2×N×1×W."""
+    """2×N×1×W; of this and the next three, see `take_nearest`."""
     by_row: Tensor
     """2×N×H×1."""
     low: Tensor
@@ -90,29 +104,30 @@ class Recipe:
     """3×3×N×1×1: for the first, second and last colour change but hue, as `_weights` gives them."""
     hue: Tensor
     """N×1×1: hue shift in sixths of the colour circle."""
-
-    def part(self, start: int, stop: int) -> "Recipe":
-        """The recipe of a run of images."""
-        run = slice(start, stop)
-        by_column, by_row = self.by_column[:, run], self.by_row[:, run]
-        low, high = self.low[:, run], self.high[:, run]
-        return Recipe(by_column, by_row, low, high, self.weights[:, :, run], self.hue[run])
-
-    def to(self, device: torch.device) -> "Recipe":
-        """A copy on the device."""
-        return Recipe(*(value.to(device) for value in vars(self).values()))
+    policy: PolicyRecipe | None
+    erased: Rectangles | None
+    overlay: Overlay | None
 
 
 class BatchAugmentation:
     """A policy made ready for images of one size on one device."""
 
-    def __init__(self, policy: OnlineAugmentation, height: int, width: int, device: torch.device) -> None:
-        self.policy, self.height, self.width, self.device = policy, height, width, device
+    def __init__(self, policy: OnlineAugmentation, height: int, width: int, classes: int, device: torch.device) -> None:
+        self.policy, self.height, self.width, self.classes, self.device = policy, height, width, classes, device
         self.moves = policy.crop_padding > 0 or policy.flip > 0 or policy.rotation > 0
         self.changes_colour = policy.brightness > 0 or policy.contrast > 0 or policy.saturation > 0 or policy.hue > 0
+        mixes = policy.mixup > 0 or policy.cutmix > 0
+        self.changes_anything = (
+            self.moves or policy.policy is not None or self.changes_colour or policy.erasing > 0 or mixes
+        )
 
-    def recipe(self, draws: Draws) -> Recipe:
-        """What the draws mean for images of this size, on the device."""
+    def recipe(self, draws: Draws, bounds: Bounds) -> Recipe:
+        """What the draws mean for images of this size, on the device.
+
+        Args:
+            draws: of all batches, one after the other, each sorted by `Draws.hue_position()`.
+            bounds: of the batches.
+        """
         width, height = self.width, self.height
         x = torch.arange(width) - (width - 1) / 2  # of the output's columns and rows, from its centre
         y = torch.arange(height) - (height - 1) / 2
@@ -123,51 +138,65 @@ class BatchAugmentation:
         centre = torch.where(sees_image, begin + (size - 1) / 2, math.inf)  # infinity is inside of no image
         cos, sin = draws.angle.cos(), draws.angle.sin()
         begin = begin.clamp(1 - size, size - 1)
+        by_column = torch.stack([draws.flip * cos, sin])[:, :, None, None] * x
+        by_row = centre[..., None, None] + torch.stack([-draws.flip * sin, cos])[:, :, None, None] * y[:, None]
+        policy = POLICIES[self.policy.policy] if self.policy.policy else None
         return Recipe(
-            torch.stack([draws.flip * cos, sin])[:, :, None, None] * x,
-            centre[..., None, None] + torch.stack([-draws.flip * sin, cos])[:, :, None, None] * y[:, None],
-            begin.clamp(min=0)[..., None, None],
-            (begin.clamp(max=0) + size - 1)[..., None, None],
-            _weights(draws, width * height)[..., None, None],
-            6 * draws.factors[:, HUE, None, None],
-        ).to(self.device)
+            bounds,
+            sort_within(bounds, draws.hue_position(), 4)[1],
+            by_column.to(self.device),
+            by_row.to(self.device),
+            begin.clamp(min=0)[..., None, None].to(self.device),
+            (begin.clamp(max=0) + size - 1)[..., None, None].to(self.device),
+            _weights(draws, width * height)[..., None, None].to(self.device),
+            6 * draws.factors[:, HUE, None, None].to(self.device),
+            policy
+            and draws.policy
+            and PolicyRecipe(draws.policy, bounds, policy.ranges, height, width).to(self.device),
+            draws.erasing and erased_rectangles(draws.erasing, height, width).to(self.device),
+            draws.mixing and overlays(draws.mixing, bounds, height, width).to(self.device),
+        )
 
-    def __call__(self, images: Tensor, recipe: Recipe, hue_turns: list[int]) -> Tensor:
+    def __call__(self, images: Tensor, labels: Tensor, recipe: Recipe, batch: int) -> tuple[Tensor, Tensor]:
         """Augment a batch.
 
         Args:
-            images: uint8 B×3×H×W, sorted by `Draws.hue_position()`.
-            recipe: of these B images.
-            hue_turns: how many images have hue first, second, third, last; known to the host, so that slicing by it
-                does not wait for the device.
+            images: uint8 B×3×H×W, in the order of the draws that the recipe was made of.
+            labels: int64 B.
+            recipe: of the whole epoch.
+            batch: its number.
 
         Returns:
-            float32 B×3×H×W in [0, 1].
+            float32 B×3×H×W in [0, 1]; and the labels as they are, or each class's share of every image, float32 B×K,
+            where the policy mixes images.
         """
-        pixels = self._crop_flip_rotate(images, recipe) if self.moves else in_unit_range(images)
+        start, stop = recipe.bounds[batch]
+        if recipe.policy is not None:
+            if self.moves:
+                colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
+                images = colours.mul_(inside.byte()[:, None])
+            pixels = in_unit_range(recipe.policy.apply(images, batch))
+        elif self.moves:
+            colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
+            pixels = colours.float().mul_(inside.div_(255)[:, None])  # what comes from outside is black
+        else:
+            pixels = in_unit_range(images)
         if self.changes_colour:
-            self._jitter(pixels, recipe, hue_turns)
-        return pixels
+            self._jitter(pixels, recipe.weights[:, :, start:stop], recipe.hue[start:stop], recipe.hue_turns[batch])
+        if recipe.erased is not None:
+            erase(pixels, recipe.erased[start:stop])
+        if recipe.overlay is not None:
+            return mix(pixels, labels, recipe.overlay[start:stop], self.classes)
+        return pixels, labels
 
-    def _crop_flip_rotate(self, images: Tensor, recipe: Recipe) -> Tensor:
+    def _crop_flip_rotate(self, images: Tensor, recipe: Recipe, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Crop from the black-bordered images, mirror, rotate about the centre with black fill: one gather of bytes."""
-        # Where each output pixel comes from; the nearest pixel is found as torchvision finds it (half to even). What
-        # comes from outside of the crop or of the image is black. The comparison is in place: on a CPU, those that make
-        # booleans cost ten times an arithmetic pass.
-        batch, area = len(images), self.height * self.width
-        source = (recipe.by_column + recipe.by_row).round_()
-        nearest = torch.maximum(source, recipe.low)
-        torch.minimum(nearest, recipe.high, out=nearest)
-        inside_x, inside_y = source.eq_(nearest)
-        light = inside_x.mul_(inside_y).div_(255)[:, None]
-        column, row = nearest
-        first = torch.arange(0, batch * 3 * area, 3 * area, dtype=torch.int32, device=images.device)[:, None, None]
-        index = column.add_(row, alpha=self.width).int().add_(first).flatten()
-        memory = images.flatten()
-        colours = [memory[colour * area :].index_select(0, index).view(light.shape) for colour in range(3)]
-        return torch.cat(colours, dim=1).float().mul_(light)
+        of_batch = (slice(None), slice(start, stop))
+        return take_nearest(
+            images, recipe.by_column[of_batch], recipe.by_row[of_batch], recipe.low[of_batch], recipe.high[of_batch]
+        )
 
-    def _jitter(self, pixels: Tensor, recipe: Recipe, hue_turns: list[int]) -> None:
+    def _jitter(self, pixels: Tensor, weights: Tensor, hue: Tensor, hue_turns: list[int]) -> None:
         """Brightness, contrast, saturation and hue, in place, each image in its own order.
 
         The images are sorted by hue's turn. So the other three come before hue behind the first, second and third edge
@@ -175,11 +204,11 @@ class BatchAugmentation:
         """
         edges = list(accumulate(hue_turns))[:3]
         for turn, edge in enumerate(edges):
-            _change_colour(pixels[edge:], recipe.weights[turn, :, edge:])
+            _change_colour(pixels[edge:], weights[turn, :, edge:])
         if self.policy.hue > 0:
-            shift_hue(pixels, recipe.hue)
+            shift_hue(pixels, hue)
         for turn, edge in enumerate(edges):
-            _change_colour(pixels[:edge], recipe.weights[turn, :, :edge])
+            _change_colour(pixels[:edge], weights[turn, :, :edge])
 
 
 def _weights(draws: Draws, area: int) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tinyres.augmentation.online import BatchAugmentation, Draws, draw
+from tinyres.augmentation.rows import Bounds
 from tinyres.data.arrays import Split
 from tinyres.params import OnlineAugmentation
 from tinyres.pixels import channels_first
@@ -43,10 +44,8 @@ class EpochPlan:
     rows: Tensor
     """Every image once, int64 N, batch after batch."""
     draws: Draws
-    bounds: list[tuple[int, int]]
+    bounds: Bounds
     """First and last + 1 of each batch in `rows`."""
-    hue_turns: list[list[int]]
-    """For each batch, how many images have hue first, second, third, last."""
 
 
 def plan_epoch(count: int, batch_size: int, policy: OnlineAugmentation, seed: int, epoch: int) -> EpochPlan:
@@ -55,11 +54,8 @@ def plan_epoch(count: int, batch_size: int, policy: OnlineAugmentation, seed: in
     bounds = batch_bounds(count, batch_size)
     shuffled = torch.randperm(count, generator=generator)
     draws = draw(policy, count, generator)
-    batch = torch.repeat_interleave(torch.tensor([stop - start for start, stop in bounds]))
-    key = batch * 4 + draws.hue_position()
-    by_hue = key.argsort(stable=True)
-    turns = key.bincount(minlength=4 * len(bounds)).view(-1, 4).tolist()
-    return EpochPlan(shuffled[by_hue], draws[by_hue], bounds, turns)
+    by_hue = draws.by_hue(bounds)
+    return EpochPlan(shuffled[by_hue], draws[by_hue], bounds)
 
 
 def batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
@@ -76,13 +72,15 @@ def batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
 def batches(
     split: ResidentSplit, plan: EpochPlan, augmentation: BatchAugmentation, first: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pixels (float32 B×3×H×W in [0, 1]) and labels (int64 B) of each batch, from batch number `first` on."""
-    device = split.labels.device
-    rows, recipe = plan.rows.to(device), augmentation.recipe(plan.draws)
-    for (start, stop), turns in zip(plan.bounds[first:], plan.hue_turns[first:], strict=True):
-        chosen = rows[start:stop]
+    """Pixels and labels of each batch, from batch number `first` on.
+
+    Pixels are float32 B×3×H×W in [0, 1]; labels int64 B, or float32 B×K, each class's share, where images are mixed.
+    """
+    rows, recipe = plan.rows.to(split.labels.device), augmentation.recipe(plan.draws, plan.bounds)
+    for number in range(first, len(plan.bounds)):
+        chosen = rows[slice(*plan.bounds[number])]
         images = split.images.index_select(0, chosen)  # copies whole images; `images[chosen]` goes pixel by pixel
-        yield augmentation(images, recipe.part(start, stop), turns), split.labels[chosen]
+        yield augmentation(images, split.labels[chosen], recipe, number)
 
 
 def seed_weights(seed: int) -> None:

@@ -59,6 +59,7 @@ class Trainer:
             early_stopping.
         name: the model's name, for what is shown.
         classifier: on the machine's device; trained in place.
+        classes: how many it tells apart.
         train: the training images.
         monitored: prefix (`val` or `test`) and split followed after every epoch. Only a validation split can end the
             training early.
@@ -71,6 +72,7 @@ class Trainer:
         params: Params,
         name: str,
         classifier: Classifier,
+        classes: int,
         train: ResidentSplit,
         monitored: tuple[str, ResidentSplit],
         machine: Machine,
@@ -84,7 +86,7 @@ class Trainer:
             mode = "reduce-overhead" if machine.device.type == "cuda" else "default"  # CUDA graphs
             forward = torch.compile(classifier, mode=mode)
         height, width = train.images.shape[2:]
-        self.augmentation = BatchAugmentation(params.augment.online, height, width, machine.device)
+        self.augmentation = BatchAugmentation(params.augment.online, height, width, classes, machine.device)
         self.objective = Objective(classifier, forward, params.loss)
         self.optimizer = make_optimizer(classifier.network, params)
         self.schedule = Schedule(self.optimizer, params, len(batch_bounds(len(train), params.batch_size)))

@@ -1,0 +1,203 @@
+"""RandAugment, AutoAugment and TrivialAugment: which operations each image goes through, drawn for every image.
+
+The choices, ranges and probabilities are torchvision's (`RandAugment`, `AutoAugment` for CIFAR-10,
+`TrivialAugmentWide`). Within a batch the images are sorted by operation, anew for each turn, so that an operation takes
+one call for all images that have it; where the runs begin is known to the host, so that slicing waits for no device.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tinyres.augmentation.policy_operations import OPERATIONS, Settings
+from tinyres.augmentation.rows import Bounds, Rows, begin_of, runs, sort_within
+from tinyres.params import OnlineAugmentation
+
+NAMES = list(OPERATIONS)
+NUMBER = {name: number for number, name in enumerate(NAMES)}
+IN_RANDOM_CHOICE = len(NAMES) - 1  # all but invert, which only AutoAugment knows
+
+FUNCTIONS = list(dict.fromkeys(OPERATIONS.values()))
+FUNCTION_OF = torch.tensor([FUNCTIONS.index(function) for function in OPERATIONS.values()])
+"""The function that does each operation: one for all that move pixels."""
+
+
+@dataclass
+class PolicyDraws(Rows):
+    """What N images go through, turn by turn."""
+
+    operation: Tensor
+    """N×T, int64: place in `OPERATIONS`."""
+    level: Tensor
+    """N×T, float32: strength as a share of the operation's range, −1…1; the sign says nothing where the range is
+    one-sided."""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What level 1 means."""
+
+    shear: float
+    """Pixels per pixel."""
+    translation: Callable[[int], float]
+    """Pixels, of a side in pixels."""
+    rotation: float
+    """Degrees, counter-clockwise."""
+    factor: float
+    """Change of the factor of brightness, colour, contrast and sharpness, which is 1 at level 0."""
+    dropped_bits: int
+    """Of posterize, of 8."""
+
+
+MODERATE = Ranges(shear=0.3, translation=lambda side: side * 150 / 331, rotation=30, factor=0.9, dropped_bits=4)
+WIDE = Ranges(shear=0.99, translation=lambda side: 32, rotation=135, factor=0.99, dropped_bits=6)
+
+LEVELS = 30  # steps of RandAugment's and TrivialAugment's strength
+AUTOAUGMENT_LEVELS = 9
+
+Step = tuple[str, float, int]
+"""An operation, its probability and its level; operations without a strength have level 0."""
+
+AUTOAUGMENT_CIFAR10: list[tuple[Step, Step]] = [  # its paper's table 7, as torchvision has it
+    (("invert", 0.1, 0), ("contrast", 0.2, 6)),
+    (("rotate", 0.7, 2), ("translate_x", 0.3, 9)),
+    (("sharpness", 0.8, 1), ("sharpness", 0.9, 3)),
+    (("shear_y", 0.5, 8), ("translate_y", 0.7, 9)),
+    (("autocontrast", 0.5, 0), ("equalize", 0.9, 0)),
+    (("shear_y", 0.2, 7), ("posterize", 0.3, 7)),
+    (("color", 0.4, 3), ("brightness", 0.6, 7)),
+    (("sharpness", 0.3, 9), ("brightness", 0.7, 9)),
+    (("equalize", 0.6, 0), ("equalize", 0.5, 0)),
+    (("contrast", 0.6, 7), ("sharpness", 0.6, 5)),
+    (("color", 0.7, 7), ("translate_x", 0.5, 8)),
+    (("equalize", 0.3, 0), ("autocontrast", 0.4, 0)),
+    (("translate_y", 0.4, 3), ("sharpness", 0.2, 6)),
+    (("brightness", 0.9, 6), ("color", 0.2, 8)),
+    (("solarize", 0.5, 2), ("invert", 0.0, 0)),
+    (("equalize", 0.2, 0), ("autocontrast", 0.6, 0)),
+    (("equalize", 0.2, 0), ("equalize", 0.6, 0)),
+    (("color", 0.9, 9), ("equalize", 0.6, 0)),
+    (("autocontrast", 0.8, 0), ("solarize", 0.2, 8)),
+    (("brightness", 0.1, 3), ("color", 0.7, 0)),
+    (("solarize", 0.4, 5), ("autocontrast", 0.9, 0)),
+    (("translate_y", 0.9, 9), ("translate_y", 0.7, 9)),
+    (("autocontrast", 0.9, 0), ("solarize", 0.8, 3)),
+    (("equalize", 0.8, 0), ("invert", 0.1, 0)),
+    (("translate_y", 0.7, 9), ("autocontrast", 0.9, 0)),
+]
+
+
+def randaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
+    """As many operations as asked for, evenly drawn, all at the same level."""
+    shape = (count, params.operations)
+    operation = torch.randint(IN_RANDOM_CHOICE, shape, generator=generator)
+    return PolicyDraws(operation, params.magnitude / LEVELS * _signs(shape, generator))
+
+
+def autoaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
+    """One of the pairs, evenly drawn; either operation of it with its probability."""
+    table = torch.tensor(
+        [[(NUMBER[name], share, level) for name, share, level in pair] for pair in AUTOAUGMENT_CIFAR10]
+    )
+    operation, probability, level = table[torch.randint(len(table), (count,), generator=generator)].unbind(2)
+    happens = torch.rand(count, 2, generator=generator) < probability
+    operation = torch.where(happens, operation.long(), NUMBER["identity"])
+    return PolicyDraws(operation, level / AUTOAUGMENT_LEVELS * _signs((count, 2), generator))
+
+
+def trivialaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
+    """One operation at one level, both evenly drawn."""
+    operation = torch.randint(IN_RANDOM_CHOICE, (count, 1), generator=generator)
+    level = torch.randint(LEVELS + 1, (count, 1), generator=generator) / LEVELS
+    return PolicyDraws(operation, level * _signs((count, 1), generator))
+
+
+def _signs(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    return torch.randint(2, shape, generator=generator).float() * 2 - 1
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A way to draw, and what the levels it draws mean."""
+
+    draw: Callable[[OnlineAugmentation, int, torch.Generator], PolicyDraws]
+    ranges: Ranges
+
+
+POLICIES = {
+    "randaugment": Policy(randaugment, MODERATE),
+    "autoaugment": Policy(autoaugment, MODERATE),
+    "trivialaugment": Policy(trivialaugment, WIDE),
+}
+
+
+def settings_of(operation: Tensor, level: Tensor, ranges: Ranges, height: int, width: int) -> Settings:
+    """What operations (int64 N) at levels (N) do to images of one size."""
+    level = level.double()  # as torchvision's ranges, which are rounded to float32 once
+
+    def amount(name: str, at_one: float) -> Tensor:
+        return torch.where(operation == NUMBER[name], level * at_one, 0)
+
+    factors = [amount(name, ranges.factor) for name in ("brightness", "color", "contrast", "sharpness")]
+    dropped = amount("posterize", ranges.dropped_bits).abs().round()
+    mask = torch.where(operation == NUMBER["posterize"], 256 - 2**dropped, 0)
+    # 9 decimals: what is a whole number but for rounding is one.
+    inverted = torch.where(operation == NUMBER["solarize"], (255 - 255 * level.abs()).round(decimals=9).ceil(), 0)
+    strength = torch.stack([*factors, mask, inverted]).sum(dim=0)  # at most one is not 0
+
+    shear_x, shear_y = amount("shear_x", ranges.shear), amount("shear_y", ranges.shear)
+    across = amount("translate_x", ranges.translation(width)).trunc()
+    down = amount("translate_y", ranges.translation(height)).trunc()
+    angle = amount("rotate", math.radians(ranges.rotation))
+    cos, sin = angle.cos(), angle.sin()
+    # A shear leaves the image's upper or left edge where it is, a rotation its centre.
+    column = torch.stack([cos, shear_x - sin, (width - 1) / 2 + shear_x * height / 2 - across], dim=1)
+    row = torch.stack([shear_y + sin, cos, (height - 1) / 2 + shear_y * width / 2 - down], dim=1)
+    return Settings(strength.float()[:, None, None, None], torch.stack([column, row], dim=1).float())
+
+
+@dataclass
+class Turn(Rows):
+    """One turn of N images, sorted by function within their batches."""
+
+    origin: Tensor
+    """int64 N: where in its batch, as the turn before left it, the image is that comes here."""
+    settings: Settings
+
+
+class PolicyRecipe:
+    """What the draws of N images mean for images of one size, worked out once for a whole epoch."""
+
+    def __init__(self, draws: PolicyDraws, bounds: Bounds, ranges: Ranges, height: int, width: int) -> None:
+        self.bounds = bounds
+        begin = begin_of(bounds)
+        self.turns: list[tuple[Turn, list[list[int]]]] = []
+        """Each turn, and for each batch how many images each of `FUNCTIONS` has."""
+        place = torch.arange(len(begin))  # of each image, as the turn before left them
+        for operation, level in zip(draws.operation.unbind(1), draws.level.unbind(1), strict=True):
+            order, counts = sort_within(bounds, FUNCTION_OF[operation], len(FUNCTIONS))
+            settings = settings_of(operation[order], level[order], ranges, height, width)
+            self.turns.append((Turn(place[order] - begin, settings), counts))
+            place = order.argsort()
+        self.back = place - begin
+        """int64 N: where in its batch, as the last turn left it, each image is."""
+
+    def to(self, device: torch.device) -> "PolicyRecipe":
+        """Itself, moved to the device."""
+        self.turns = [(turn.to(device), counts) for turn, counts in self.turns]
+        self.back = self.back.to(device)
+        return self
+
+    def apply(self, images: Tensor, batch: int) -> Tensor:
+        """The images (uint8 B×3×H×W) of one batch, changed."""
+        start, stop = self.bounds[batch]
+        for turn, counts in self.turns:
+            here = turn[start:stop]
+            images = images.index_select(0, here.origin)
+            for function, run in zip(FUNCTIONS, runs(counts[batch]), strict=True):
+                if run.start < run.stop:
+                    function(images[run], here.settings[run])
+        return images.index_select(0, self.back[start:stop])
