@@ -39,11 +39,15 @@ def main(name: str, folder: Path) -> None:
 
     key = training_key(description, folder)
     checkpoints = Checkpoints(key)
+    trainer = Trainer(params, name, classifier, len(data.classes), train, followed, machine, checkpoints)
+    if machine.ranks.rank > 0:  # the first writes and tells
+        trainer.fit()
+        return
+
     tags = lineage_tags(f"train-{name}", description.training["data"], machine.device)
     recorder = Recorder(
         params.tracking.experiment, name, key, description.training["params"], tags, lineage_documents()
     )
-    trainer = Trainer(params, name, classifier, len(data.classes), train, followed, machine, checkpoints)
     with system_metrics(recorder.run_id if params.tracking.system_metrics else None):
         history = trainer.fit(after_epoch=recorder.history)
 
@@ -73,12 +77,17 @@ def describe(name: str, params: Params, folder: Path, data: Description) -> Mode
 
 
 def training_key(description: ModelDescription, folder: Path) -> str:
-    """Hash of everything that decides the result: parameters, code, data (its copies too), version of torch."""
+    """Hash of everything that decides the result: parameters, code, data (its copies too), version of torch.
+
+    Not of the launcher: a training goes on with another number of ranks.
+    """
     script = Path(__file__)
+    params = description.training["params"]
+    decisive = params | {"runtime": {name: value for name, value in params["runtime"].items() if name != "launcher"}}
     copies = [folder / "augmented/images.npy", folder / "augmented/labels.npy"]
     return hash_value({
         "model": description.name,
-        "training": description.training,
+        "training": description.training | {"params": decisive},
         "code": hash_files([script, *import_closure(script)]),
         "copies": hash_files(copies),
         "torch": version("torch"),

@@ -79,7 +79,7 @@ def test_a_stage_runs_the_code_beside_it(folder, name, stage):
 def test_modules_import_only_from_the_floors_below():
     floors = [
         {"errors", "project", "atomic", "fingerprint"},
-        {"params"},
+        {"params", "distributed"},
         {"data", "pixels", "photographs", "history", "runtime"},
         {"models", "augmentation"},
         {"inference", "cost", "calibration", "superclasses", "uncertainty", "answers"},

@@ -103,11 +103,11 @@ def test_adversarial_training_is_harder(checkpoints):
 def test_a_mixed_image_is_right_as_the_class_that_it_has_most_of(parts, checkpoints):
     each = trainer(changed(optimizer__accumulation=parts), checkpoints)
     labels = 0.6 * F.one_hot(LABELS, 10) + 0.4 * F.one_hot((LABELS + 1) % 10, 10)
-    each._train_step(PIXELS, labels)
+    each._train_step(PIXELS, labels, len(labels))
     mixed = each.sums.read()
     checkpoints.remove()
     other = trainer(changed(optimizer__accumulation=parts), checkpoints)
-    other._train_step(PIXELS, LABELS)
+    other._train_step(PIXELS, LABELS, len(LABELS))
     plain = other.sums.read()
     assert mixed[1:] == plain[1:]
     assert mixed[0] != plain[0]

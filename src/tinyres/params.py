@@ -304,6 +304,12 @@ class Tracking(Section):
 class Runtime(Section):
     """The machine's part. What `auto` means was decided by measurement; see docs/architecture.md."""
 
+    launcher: Annotated[str, Field(pattern=r"^(python|torchrun( .+)?)$")]
+    """What `dvc.yaml` starts a training with: `python`, or `torchrun --nproc-per-node 4` (with `--nnodes` and a
+    rendezvous for several machines); each process takes its share of every batch."""
+    sync_batch_norm: bool
+    """Whether batch normalisation goes by the whole batch rather than by each process's share of it; on GPUs."""
+
     device: Literal["auto", "cpu", "cuda"]
     """`auto`: the GPU where there is one."""
     precision: Literal["auto", "float32", "bfloat16"]

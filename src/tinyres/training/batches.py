@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
@@ -42,31 +43,45 @@ class EpochPlan:
     """
 
     rows: Tensor
-    """Every image once, int64 N, batch after batch."""
+    """Every image of this rank's share once, int64 N, batch after batch."""
     draws: Draws
     bounds: Bounds
     """First and last + 1 of each batch in `rows`."""
+    sizes: list[int]
+    """Images of each batch, those of other ranks included."""
 
 
-def plan_epoch(count: int, batch_size: int, policy: OnlineAugmentation, seed: int, epoch: int) -> EpochPlan:
-    """Shuffle `count` images into batches and draw their augmentation."""
+def plan_epoch(
+    count: int, batch_size: int, policy: OnlineAugmentation, seed: int, epoch: int, rank: int = 0, ranks: int = 1
+) -> EpochPlan:
+    """Shuffle `count` images into batches and draw their augmentation; a rank takes every so-manieth of each batch.
+
+    All ranks draw the same, so the batches and what is done to their images are those of a single process.
+    """
     generator = torch.Generator().manual_seed(seed_of(seed, epoch))
-    bounds = batch_bounds(count, batch_size)
+    bounds = batch_bounds(count, batch_size, ranks)
+    sizes = [stop - start for start, stop in bounds]
     shuffled = torch.randperm(count, generator=generator)
     draws = draw(policy, count, generator)
+    if ranks > 1:
+        mine = torch.cat([torch.arange(start + rank, stop, ranks) for start, stop in bounds])
+        shuffled, draws = shuffled[mine], draws[mine]
+        edges = [0, *accumulate(len(range(rank, size, ranks)) for size in sizes)]
+        bounds = list(pairwise(edges))
     by_hue = draws.by_hue(bounds)
-    return EpochPlan(shuffled[by_hue], draws[by_hue], bounds)
+    return EpochPlan(shuffled[by_hue], draws[by_hue], bounds, sizes)
 
 
-def batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
+def batch_bounds(count: int, batch_size: int, ranks: int = 1) -> Bounds:
     """First and last + 1 of each batch of `count` images.
 
-    A last batch of a single image joins the one before it: batch normalisation cannot do with one.
+    A last batch that leaves a rank with less than two images joins the one before it: batch normalisation cannot do
+    with one.
     """
     starts = list(range(0, count, batch_size))
-    if len(starts) > 1 and count - starts[-1] == 1:
+    if len(starts) > 1 and count - starts[-1] < 2 * ranks:
         starts.pop()
-    return list(zip(starts, [*starts[1:], count], strict=True))
+    return list(pairwise([*starts, count]))
 
 
 def batches(

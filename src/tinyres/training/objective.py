@@ -22,7 +22,8 @@ class Objective:
 
     Args:
         classifier: in training mode while this is called.
-        forward: the classifier, perhaps compiled: logits B×K of pixels B×3×H×W.
+        forward: the classifier, perhaps compiled or one of several: logits B×K of pixels B×3×H×W. Not for attacks,
+            which want no gradient of the weights.
         loss: label_smoothing and adversarial.
     """
 
@@ -40,7 +41,7 @@ class Objective:
         """
         if self.attack is not None:
             with kept_running_statistics(self.classifier):
-                pixels = self.attack(lambda changed: self._loss(self.forward(changed), labels), pixels)
+                pixels = self.attack(lambda changed: self._loss(self.classifier(changed), labels), pixels)
         logits = self.forward(pixels)
         return self._loss(logits, labels), logits
 

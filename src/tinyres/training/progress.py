@@ -15,10 +15,11 @@ REFRESH_SECONDS = 1.0  # at most this often is the device asked for the loss so 
 class Progress:
     """Shows one training. The device is only asked for numbers when `due` says so."""
 
-    def __init__(self, name: str, epochs: int, images: int, on_cpu: bool) -> None:
+    def __init__(self, name: str, epochs: int, images: int, on_cpu: bool, speaks: bool = True) -> None:
         self.name, self.epochs, self.images = name, epochs, images
+        self.speaks = speaks
         self.announces_cost = on_cpu
-        self.is_terminal = sys.stderr.isatty()
+        self.is_terminal = speaks and sys.stderr.isatty()
         self.bar: tqdm | None = None  # type: ignore[type-arg]
         self.shown_at = 0.0
 
@@ -72,6 +73,8 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One line, above the bar if there is one."""
+        if not self.speaks:
+            return
         tqdm.write(f"{self.name}: {text}", file=sys.stderr)
         sys.stderr.flush()
 

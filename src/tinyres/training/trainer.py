@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -81,18 +82,20 @@ class Trainer:
         self.params, self.classifier, self.train, self.machine = params, classifier, train, machine
         self.monitored_prefix, self.monitored = monitored
         self.checkpoints = checkpoints
-        forward: Callable[[Tensor], Tensor] = classifier
+        self.ranks = machine.ranks
+        forward = self.ranks.replicate(classifier)
         if machine.compiles:
             mode = "reduce-overhead" if machine.device.type == "cuda" else "default"  # CUDA graphs
-            forward = torch.compile(classifier, mode=mode)
+            forward = torch.compile(forward, mode=mode)
         height, width = train.images.shape[2:]
         self.augmentation = BatchAugmentation(params.augment.online, height, width, classes, machine.device)
         self.objective = Objective(classifier, forward, params.loss)
         self.optimizer = make_optimizer(classifier.network, params)
-        self.schedule = Schedule(self.optimizer, params, len(batch_bounds(len(train), params.batch_size)))
+        steps = len(batch_bounds(len(train), params.batch_size, self.ranks.size))
+        self.schedule = Schedule(self.optimizer, params, steps)
         self.descend = make_descent(classifier.network, self.optimizer, params)
         self.weights = weights_that_count(classifier, params.optimizer.averaging)
-        self.progress = Progress(name, params.epochs, len(train), machine.device.type == "cpu")
+        self.progress = Progress(name, params.epochs, len(train), machine.device.type == "cpu", self.ranks.rank == 0)
         self.history: list[Record] = []
         self.best_network: dict[str, Tensor] | None = None
         self.epoch = 0
@@ -109,16 +112,17 @@ class Trainer:
         Raises:
             UserError: the loss is not finite, memory ran out, or the process was asked to stop (after saving).
         """
-        if state := self.checkpoints.load(self.machine.device):
+        if state := self.ranks.from_first(self.checkpoints.load(self.machine.device)):
             self._restore(state)
             self.progress.say(f"goes on after epoch {self.epoch}, step {self.step}")
             after_epoch(self.history)
-        with stop_on_signal() as stop:
+        with stop_on_signal() if self.ranks.size == 1 else nullcontext(StopRequest()) as stop:
             while not self._is_finished():
                 self._finish_epoch(self.train_epoch(stop))
                 if stop and not self._is_finished():
                     self._save_and_stop(stop)
-                self.checkpoints.save(self._state())
+                if self.ranks.rank == 0:
+                    self.checkpoints.save(self._state())
                 after_epoch(self.history)
         chosen = self.best_network or self.weights.classifier.network.state_dict()
         self.classifier.network.load_state_dict(chosen)
@@ -136,24 +140,25 @@ class Trainer:
         """
         started, first_step = time.perf_counter(), self.step
         seed, epoch = self.params.seed, self.epoch
-        plan = plan_epoch(len(self.train), self.params.batch_size, self.params.augment.online, seed, epoch)
+        rank, ranks = self.ranks.rank, self.ranks.size
+        plan = plan_epoch(len(self.train), self.params.batch_size, self.params.augment.online, seed, epoch, rank, ranks)
         if self.step == 0:
-            torch.manual_seed(seed_of(seed, epoch, NETWORK_RANDOMNESS))
+            torch.manual_seed(seed_of(seed, epoch, NETWORK_RANDOMNESS, *([rank] if rank else [])))
         self.classifier.train()
         self.progress.epoch_starts(epoch, len(plan.bounds), self.step)
         for pixels, labels in batches(self.train, plan, self.augmentation, first=self.step):
-            self._train_step(pixels, labels)
+            self._train_step(pixels, labels, plan.sizes[self.step] / ranks)
             self.step += 1
             self._show_progress()
             if stop and self.step < len(plan.bounds):
                 self._save_and_stop(stop)
-        return self._end_epoch(len(self.train) - plan.bounds[first_step][0], started)
+        return self._end_epoch(sum(plan.sizes[first_step:]), started)
 
-    def _train_step(self, pixels: Tensor, labels: Tensor) -> None:
-        """One step of the optimizer, and what follows it."""
+    def _train_step(self, pixels: Tensor, labels: Tensor, share: float) -> None:
+        """One step of the optimizer, and what follows it; `share` is an even share of the whole batch, in images."""
         parts = self.params.optimizer.accumulation
         try:
-            answers = self.descend(lambda: self._add_gradient(pixels, labels, parts))
+            answers = self.descend(lambda: self._add_gradient(pixels, labels, parts, share))
         except torch.OutOfMemoryError:
             raise UserError(
                 f"The GPU's memory does not hold batch_size = {self.params.batch_size} with optimizer.accumulation = "
@@ -164,19 +169,22 @@ class Trainer:
         self.weights.after_step()
         self.schedule.after_step()
 
-    def _add_gradient(self, pixels: Tensor, labels: Tensor, parts: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def _add_gradient(
+        self, pixels: Tensor, labels: Tensor, parts: int, share: float
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Add the gradient of a batch, taken in so many parts; loss, logits and labels of each."""
         answers = []
         for part in range(parts):
             some_pixels, some_labels = pixels[part::parts], labels[part::parts]
             with self.machine.autocast():
                 loss, logits = self.objective(some_pixels, some_labels)
-            (loss * (len(some_labels) / len(labels))).backward()
+            (loss * (len(some_labels) / share)).backward()
             answers.append((loss.detach(), logits.detach(), some_labels))
         return answers
 
     def _end_epoch(self, images: int, started: float) -> Record:
         """Read the sums and begin the next epoch."""
+        self.sums.values, self.sums.bad_step = self.ranks.sum(self.sums.values), self.ranks.minimum(self.sums.bad_step)
         loss, accuracy, _ = self.sums.read()  # waits for the device, so the time is that of the training
         seconds = time.perf_counter() - started
         self._check_finite()
@@ -196,12 +204,14 @@ class Trainer:
             self.best_network = {name: value.clone() for name, value in best.items()}
 
     def _look_at_monitored(self) -> Record:
-        logits = logits_of(self.weights.classifier, self.monitored.images, BATCH_SIZE, self.machine)
-        labels = self.monitored.labels.cpu()
-        return {
-            f"{self.monitored_prefix}_loss": F.cross_entropy(logits, labels).item(),
-            f"{self.monitored_prefix}_accuracy": (logits.argmax(dim=1) == labels).double().mean().item(),
-        }
+        mine = slice(self.ranks.rank, None, self.ranks.size)
+        logits = logits_of(self.weights.classifier, self.monitored.images[mine], BATCH_SIZE, self.machine)
+        labels = self.monitored.labels[mine].cpu()
+        loss = F.cross_entropy(logits, labels, reduction="sum")
+        right = (logits.argmax(dim=1) == labels).sum()
+        sums = torch.stack([loss.double(), right.double()]).to(self.machine.device)
+        mean_loss, accuracy = (self.ranks.sum(sums) / len(self.monitored)).tolist()
+        return {f"{self.monitored_prefix}_loss": mean_loss, f"{self.monitored_prefix}_accuracy": accuracy}
 
     def _show_progress(self) -> None:
         self.progress.step()
