@@ -83,6 +83,11 @@ class Trainer:
         self.monitored_prefix, self.monitored = monitored
         self.checkpoints = checkpoints
         self.ranks = machine.ranks
+        if 2 * self.ranks.size * params.optimizer.accumulation > params.batch_size:
+            raise UserError(
+                f"batch_size is {params.batch_size}, which leaves less than 2 images at a time to each of "
+                f"{self.ranks.size} processes; raise it, or start fewer (runtime.launcher)."
+            )
         forward = self.ranks.replicate(classifier)
         if machine.compiles:
             mode = "reduce-overhead" if machine.device.type == "cuda" else "default"  # CUDA graphs
