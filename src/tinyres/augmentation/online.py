@@ -172,15 +172,10 @@ class BatchAugmentation:
         """
         start, stop = recipe.bounds[batch]
         if recipe.policy is not None:
-            if self.moves:
-                colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
-                images = colours.mul_(inside.byte()[:, None])
-            pixels = in_unit_range(recipe.policy.apply(images, batch))
-        elif self.moves:
-            colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
-            pixels = colours.float().mul_(inside.div_(255)[:, None])  # what comes from outside is black
+            moved = self._moved_bytes(images, recipe, start, stop) if self.moves else images
+            pixels = in_unit_range(recipe.policy.apply(moved, batch))
         else:
-            pixels = in_unit_range(images)
+            pixels = self._moved(images, recipe, start, stop) if self.moves else in_unit_range(images)
         if self.changes_colour:
             self._jitter(pixels, recipe.weights[:, :, start:stop], recipe.hue[start:stop], recipe.hue_turns[batch])
         if recipe.erased is not None:
@@ -189,12 +184,20 @@ class BatchAugmentation:
             return mix(pixels, labels, recipe.overlay[start:stop], self.classes)
         return pixels, labels
 
+    def _moved(self, images: Tensor, recipe: Recipe, start: int, stop: int) -> Tensor:
+        """Cropped, mirrored and rotated, black where nothing is seen; float32 in [0, 1]."""
+        colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
+        return colours.float().mul_(inside.div_(255)[:, None])
+
+    def _moved_bytes(self, images: Tensor, recipe: Recipe, start: int, stop: int) -> Tensor:
+        """The same, uint8."""
+        colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
+        return colours.mul_(inside.byte()[:, None])
+
     def _crop_flip_rotate(self, images: Tensor, recipe: Recipe, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Crop from the black-bordered images, mirror, rotate about the centre with black fill: one gather of bytes."""
-        of_batch = (slice(None), slice(start, stop))
-        return take_nearest(
-            images, recipe.by_column[of_batch], recipe.by_row[of_batch], recipe.low[of_batch], recipe.high[of_batch]
-        )
+        """Crop from the black-bordered images, mirror, rotate about the centre: one gather of bytes."""
+        low, high = recipe.low[:, start:stop], recipe.high[:, start:stop]
+        return take_nearest(images, recipe.by_column[:, start:stop], recipe.by_row[:, start:stop], low, high)
 
     def _jitter(self, pixels: Tensor, weights: Tensor, hue: Tensor, hue_turns: list[int]) -> None:
         """Brightness, contrast, saturation and hue, in place, each image in its own order.

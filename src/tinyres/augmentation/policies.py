@@ -136,7 +136,7 @@ POLICIES = {
 
 def settings_of(operation: Tensor, level: Tensor, ranges: Ranges, height: int, width: int) -> Settings:
     """What operations (int64 N) at levels (N) do to images of one size."""
-    level = level.double()  # as torchvision's ranges, which are rounded to float32 once
+    level = level.double()
 
     def amount(name: str, at_one: float) -> Tensor:
         return torch.where(operation == NUMBER[name], level * at_one, 0)
@@ -144,8 +144,8 @@ def settings_of(operation: Tensor, level: Tensor, ranges: Ranges, height: int, w
     factors = [amount(name, ranges.factor) for name in ("brightness", "color", "contrast", "sharpness")]
     dropped = amount("posterize", ranges.dropped_bits).abs().round()
     mask = torch.where(operation == NUMBER["posterize"], 256 - 2**dropped, 0)
-    # 9 decimals: what is a whole number but for rounding is one.
-    inverted = torch.where(operation == NUMBER["solarize"], (255 - 255 * level.abs()).round(decimals=9).ceil(), 0)
+    threshold = (255 - 255 * level.abs()).round(decimals=3).ceil()  # what is a whole number but for rounding is one
+    inverted = torch.where(operation == NUMBER["solarize"], threshold, 0)
     strength = torch.stack([*factors, mask, inverted]).sum(dim=0)  # at most one is not 0
 
     shear_x, shear_y = amount("shear_x", ranges.shear), amount("shear_y", ranges.shear)

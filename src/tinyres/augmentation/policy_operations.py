@@ -75,7 +75,7 @@ def sharpness(images: Tensor, settings: Settings) -> None:
     three = pixels[:, :, :-2] + pixels[:, :, 1:-1] + pixels[:, :, 2:]
     nine = three[..., :-2] + three[..., 1:-1] + three[..., 2:]
     smooth = nine.add_(inner, alpha=4).div_(13).round_()
-    _blend(images[:, :, 1:-1, 1:-1], smooth, settings.strength)
+    images[:, :, 1:-1, 1:-1] = torch.addcmul(inner, smooth.sub_(inner), settings.strength, value=-1).clamp_(0, 255)
 
 
 def grey_bytes(images: Tensor) -> Tensor:
