@@ -1,8 +1,7 @@
 """Policies, erasing and mixing, each alone: images per second on one core, ours in batches of 64 with shuffling,
-drawing and conversion to float, against torchvision as it is used. Policies: `transforms.v2` on PIL images, then
-`ToTensor`, one by one. Erasing: `RandomErasing` on the tensors. MixUp and CutMix: on batches of 64 tensors, collated."""
-
-from __future__ import annotations
+drawing and conversion to float, against torchvision as it is used. There, policies change PIL images one by one, then
+comes `ToTensor`, and behind it `RandomErasing`; `MixUp` and `CutMix` take batches of 64 tensors, collated. On a GPU,
+ours runs there and torchvision on one core beside it."""
 
 import time
 from collections.abc import Callable, Sequence

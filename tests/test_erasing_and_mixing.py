@@ -1,6 +1,7 @@
-"""Random erasing, MixUp and CutMix are torchvision's, with parameters drawn per image; labels are mixed as pixels are."""
+"""Random erasing, MixUp and CutMix are torchvision's, drawn for every image; labels are mixed as pixels are."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -128,7 +129,7 @@ def test_labels_say_what_is_in_the_pixels(seed, mixup, cutmix, sizes, size):
         mixup = 1.0
     count = sum(sizes)
     edges = torch.tensor([0, *sizes]).cumsum(0).tolist()
-    bounds = list(zip(edges[:-1], edges[1:], strict=True))
+    bounds = list(pairwise(edges))
     overlay = overlays(draw_mixing(mixup, cutmix, count, seeded(seed)), bounds, size, size)
     for start, stop in bounds:
         numbers = torch.arange(stop - start)
@@ -192,8 +193,9 @@ def test_each_kind_changes_the_images_and_nothing_of_what_the_others_draw(name):
         assert torch.equal(getattr(without, field), getattr(everything, field))
         assert torch.equal(getattr(without, field), getattr(one, field))
     if part != "mixing":  # both kinds of mixing share what they draw
-        for a, b in zip(vars(getattr(one, part)).values(), vars(getattr(everything, part)).values(), strict=True):
-            assert torch.equal(a, b)
+        for field, value in vars(getattr(one, part)).items():
+            other = getattr(getattr(everything, part), field)
+            assert torch.equal(value, other) if isinstance(value, Tensor) else value == other
     assert getattr(without, part) is None
     data = split()
     for (before, _), (after, _) in zip(epoch(asked(**PAPER), data), epoch(alone, data), strict=True):
@@ -244,3 +246,19 @@ def test_any_parameters_give_pixels_in_range_and_whole_labels(changes, count):
         assert pixels.max() <= 1 + 1e-6
         if labels.dim() == 2:
             torch.testing.assert_close(labels.sum(1), torch.ones(len(labels)))
+
+
+@pytest.mark.parametrize("name", ["randaugment", "autoaugment", "trivialaugment"])
+def test_a_batch_waits_for_no_device(name):
+    """On torch's `meta` device tensors have shapes and no values: whoever looks at one, or mixes devices, fails."""
+    meta = torch.device("meta")
+    params = asked(**PAPER, **ADDED | {"policy": name})
+    augmentation = BatchAugmentation(params, 16, 16, 10, meta)
+    plan = plan_epoch(500, 64, params, seed=0, epoch=0)
+    recipe = augmentation.recipe(plan.draws, plan.bounds)
+    for number, (start, stop) in enumerate(plan.bounds):
+        images = torch.empty(stop - start, 3, 16, 16, dtype=torch.uint8, device=meta)
+        labels = torch.empty(stop - start, dtype=torch.int64, device=meta)
+        pixels, targets = augmentation(images, labels, recipe, number)
+        assert pixels.shape == images.shape
+        assert targets.shape == (stop - start, 10)

@@ -25,9 +25,10 @@ from tinyres.augmentation.policies import (
 from tinyres.augmentation.policy_operations import OPERATIONS
 from tinyres.params import OnlineAugmentation
 
-TORCHVISION_NAMES = ["Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color",
-                     "Contrast", "Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize", "Invert"]  # fmt: skip
-THEIR_NAME = dict(zip(NAMES, TORCHVISION_NAMES, strict=True))
+THEIR_NAME = dict(zip(NAMES, [
+    "Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color",
+    "Contrast", "Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize", "Invert",
+], strict=True))  # fmt: skip
 FACTORS = ["brightness", "color", "contrast", "sharpness"]
 MOVES = ["shear_x", "shear_y", "translate_x", "translate_y", "rotate"]
 EXACT = [name for name in OPERATIONS if name not in ("shear_x", "shear_y", "rotate")]  # no pixel is halfway
@@ -55,7 +56,7 @@ def photographs(count: int, height: int = 32, width: int = 32) -> Tensor:
 def ours(images: Tensor, operation: Tensor, level: Tensor, ranges: Ranges) -> Tensor:
     """All turns of a policy (N×T) on one batch."""
     bounds = [(0, len(images))]
-    recipe = PolicyRecipe(PolicyDraws(operation, level), bounds, ranges, images.shape[2], images.shape[3])
+    recipe = PolicyRecipe(PolicyDraws(operation, level, ranges), bounds, images.shape[2], images.shape[3])
     return recipe.apply(images.clone(), 0)
 
 
@@ -77,8 +78,9 @@ def their_magnitude(space: dict, name: str, bins: int, place: int, sign: float, 
 
 @pytest.mark.parametrize(
     ("policy", "name"),
-    [(policy, name) for policy in SPACES for name in NAMES if name not in MOVES and THEIR_NAME[name] in SPACES[policy][0]],
-)
+    [(policy, name) for policy, (space, _, _) in SPACES.items() for name in NAMES
+     if name not in MOVES and THEIR_NAME[name] in space],
+)  # fmt: skip
 def test_every_colour_operation_at_every_level_equals_torchvision_to_the_bit(policy, name):
     space, ranges, bins = SPACES[policy]
     cases = [(place, sign) for place in range(bins) for sign in (-1, 1)]
@@ -131,7 +133,7 @@ def test_any_operations_turn_by_turn_in_any_batches_equal_torchvision(turns, bat
     operation = torch.tensor([[NAMES.index(turn[row][0]) for turn in turns] for row in range(count)])
     level = torch.tensor([[turn[row][1] / 30 for turn in turns] for row in range(count)])
     images = photographs(count, height, width)
-    recipe = PolicyRecipe(PolicyDraws(operation, level), bounds, ranges, height, width)
+    recipe = PolicyRecipe(PolicyDraws(operation, level, ranges), bounds, height, width)
     got = torch.cat([recipe.apply(images[start:stop], batch) for batch, (start, stop) in enumerate(bounds)])
     for row in range(count):
         expected = images[row]
@@ -161,7 +163,8 @@ def test_moves_by_any_amount_equal_torchvision_but_for_ties(name, level, size, r
     image = photographs(1, size, size)[0]
     at_one = {"shear": ranges.shear, "translate": ranges.translation(size), "rotate": ranges.rotation}
     magnitude = level * at_one[name.split("_")[0]]
-    got = ours(image[None], torch.tensor([[NAMES.index(name)]]), torch.tensor([[level]], dtype=torch.float64), ranges)[0]
+    operation, levels = torch.tensor([[NAMES.index(name)]]), torch.tensor([[level]], dtype=torch.float64)
+    got = ours(image[None], operation, levels, ranges)[0]
     same = (got == theirs(image, name, magnitude)).all(dim=0)
     if not same.all():
         near = [theirs(image, name, magnitude * (1 + hair)) for hair in (-1e-4, 1e-4)]
@@ -176,7 +179,7 @@ def test_the_pairs_of_autoaugment_are_torchvisions():
 
 def drawn(policy: str, count: int = 50_000, **changes: float) -> PolicyDraws:
     params = OnlineAugmentation(**NOTHING | {"policy": policy} | changes)
-    return POLICIES[policy].draw(params, count, torch.Generator().manual_seed(0))
+    return POLICIES[policy](params, count, torch.Generator().manual_seed(0))
 
 
 def test_randaugment_draws_each_operation_evenly_at_one_level_with_either_sign():

@@ -25,17 +25,6 @@ FUNCTION_OF = torch.tensor([FUNCTIONS.index(function) for function in OPERATIONS
 """The function that does each operation: one for all that move pixels."""
 
 
-@dataclass
-class PolicyDraws(Rows):
-    """What N images go through, turn by turn."""
-
-    operation: Tensor
-    """N×T, int64: place in `OPERATIONS`."""
-    level: Tensor
-    """N×T, float32: strength as a share of the operation's range, −1…1; the sign says nothing where the range is
-    one-sided."""
-
-
 @dataclass(frozen=True)
 class Ranges:
     """What level 1 means."""
@@ -54,6 +43,22 @@ class Ranges:
 
 MODERATE = Ranges(shear=0.3, translation=lambda side: side * 150 / 331, rotation=30, factor=0.9, dropped_bits=4)
 WIDE = Ranges(shear=0.99, translation=lambda side: 32, rotation=135, factor=0.99, dropped_bits=6)
+
+
+@dataclass
+class PolicyDraws:
+    """What N images go through, turn by turn."""
+
+    operation: Tensor
+    """N×T, int64: place in `OPERATIONS`."""
+    level: Tensor
+    """N×T, float32: strength as a share of the operation's range, −1…1; the sign says nothing where the range is
+    one-sided."""
+    ranges: Ranges
+
+    def __getitem__(self, rows: Tensor | slice) -> "PolicyDraws":
+        return PolicyDraws(self.operation[rows], self.level[rows], self.ranges)
+
 
 LEVELS = 30  # steps of RandAugment's and TrivialAugment's strength
 AUTOAUGMENT_LEVELS = 9
@@ -94,43 +99,34 @@ def randaugment(params: OnlineAugmentation, count: int, generator: torch.Generat
     """As many operations as asked for, evenly drawn, all at the same level."""
     shape = (count, params.operations)
     operation = torch.randint(IN_RANDOM_CHOICE, shape, generator=generator)
-    return PolicyDraws(operation, params.magnitude / LEVELS * _signs(shape, generator))
+    return PolicyDraws(operation, params.magnitude / LEVELS * _signs(shape, generator), MODERATE)
 
 
 def autoaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
     """One of the pairs, evenly drawn; either operation of it with its probability."""
-    table = torch.tensor(
-        [[(NUMBER[name], share, level) for name, share, level in pair] for pair in AUTOAUGMENT_CIFAR10]
-    )
-    operation, probability, level = table[torch.randint(len(table), (count,), generator=generator)].unbind(2)
+    pairs = [[(NUMBER[name], share, level) for name, share, level in pair] for pair in AUTOAUGMENT_CIFAR10]
+    chosen = torch.randint(len(pairs), (count,), generator=generator)
+    operation, probability, level = torch.tensor(pairs)[chosen].unbind(2)
     happens = torch.rand(count, 2, generator=generator) < probability
     operation = torch.where(happens, operation.long(), NUMBER["identity"])
-    return PolicyDraws(operation, level / AUTOAUGMENT_LEVELS * _signs((count, 2), generator))
+    return PolicyDraws(operation, level / AUTOAUGMENT_LEVELS * _signs((count, 2), generator), MODERATE)
 
 
 def trivialaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
     """One operation at one level, both evenly drawn."""
     operation = torch.randint(IN_RANDOM_CHOICE, (count, 1), generator=generator)
     level = torch.randint(LEVELS + 1, (count, 1), generator=generator) / LEVELS
-    return PolicyDraws(operation, level * _signs((count, 1), generator))
+    return PolicyDraws(operation, level * _signs((count, 1), generator), WIDE)
 
 
 def _signs(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
     return torch.randint(2, shape, generator=generator).float() * 2 - 1
 
 
-@dataclass(frozen=True)
-class Policy:
-    """A way to draw, and what the levels it draws mean."""
-
-    draw: Callable[[OnlineAugmentation, int, torch.Generator], PolicyDraws]
-    ranges: Ranges
-
-
-POLICIES = {
-    "randaugment": Policy(randaugment, MODERATE),
-    "autoaugment": Policy(autoaugment, MODERATE),
-    "trivialaugment": Policy(trivialaugment, WIDE),
+POLICIES: dict[str, Callable[[OnlineAugmentation, int, torch.Generator], PolicyDraws]] = {
+    "randaugment": randaugment,
+    "autoaugment": autoaugment,
+    "trivialaugment": trivialaugment,
 }
 
 
@@ -171,7 +167,7 @@ class Turn(Rows):
 class PolicyRecipe:
     """What the draws of N images mean for images of one size, worked out once for a whole epoch."""
 
-    def __init__(self, draws: PolicyDraws, bounds: Bounds, ranges: Ranges, height: int, width: int) -> None:
+    def __init__(self, draws: PolicyDraws, bounds: Bounds, height: int, width: int) -> None:
         self.bounds = bounds
         begin = begin_of(bounds)
         self.turns: list[tuple[Turn, list[list[int]]]] = []
@@ -179,7 +175,7 @@ class PolicyRecipe:
         place = torch.arange(len(begin))  # of each image, as the turn before left them
         for operation, level in zip(draws.operation.unbind(1), draws.level.unbind(1), strict=True):
             order, counts = sort_within(bounds, FUNCTION_OF[operation], len(FUNCTIONS))
-            settings = settings_of(operation[order], level[order], ranges, height, width)
+            settings = settings_of(operation[order], level[order], draws.ranges, height, width)
             self.turns.append((Turn(place[order] - begin, settings), counts))
             place = order.argsort()
         self.back = place - begin
