@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tinyres.augmentation.policy_operations import OPERATIONS, Settings
-from tinyres.augmentation.rows import Bounds, Rows, begin_of, runs, sort_within
+from tinyres.augmentation.rows import Bounds, Rows, begin_of, sort_within
 from tinyres.params import OnlineAugmentation
 
 NAMES = list(OPERATIONS)
@@ -193,7 +193,8 @@ class PolicyRecipe:
         for turn, counts in self.turns:
             here = turn[start:stop]
             images = images.index_select(0, here.origin)
-            for function, run in zip(FUNCTIONS, runs(counts[batch]), strict=True):
-                if run.start < run.stop:
-                    function(images[run], here.settings[run])
+            settings = here.settings.split(counts[batch])
+            for function, some, theirs in zip(FUNCTIONS, images.split(counts[batch]), settings, strict=True):
+                if len(some):
+                    function(some, theirs)
         return images.index_select(0, self.back[start:stop])

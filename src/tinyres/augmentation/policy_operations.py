@@ -28,6 +28,10 @@ class Settings(Rows):
     """float32 N×2×3, of what moves pixels: the column and row, of the input, as a linear function of an output pixel's
     column and row, counted from the image's centre, and 1."""
 
+    def split(self, counts: list[int]) -> list["Settings"]:
+        """Runs of as many images, one after the other."""
+        return [Settings(*run) for run in zip(self.strength.split(counts), self.source.split(counts), strict=True)]
+
 
 Operation = Callable[[Tensor, Settings], None]
 
@@ -96,7 +100,7 @@ def posterize(images: Tensor, settings: Settings) -> None:
 
 def solarize(images: Tensor, settings: Settings) -> None:
     """Invert the colours from a value on."""
-    images.copy_(torch.where(images >= settings.strength, 255 - images, images))
+    images.copy_(torch.where(images >= settings.strength, ~images, images))
 
 
 def autocontrast(images: Tensor, settings: Settings) -> None:
