@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import arithmetic, efficiency, end_to_end, growth, input_rate, projection, start_up, tracking
+from benchmarks import arithmetic, efficiency, end_to_end, growth, input_rate, policies, projection, start_up, tracking
 from benchmarks.measure import environment
 from benchmarks.readme import number, render
 from benchmarks.setting import Setting, make_setting
@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results.json", HERE / "README.md"
 BENCHMARKS = {
     "input": input_rate,
+    "policies": policies,
     "efficiency": efficiency,
     "end-to-end": end_to_end,
     "growth": growth,

@@ -6,14 +6,20 @@ from tinyres.models import ARCHITECTURES
 from tinyres.params import Model, Stem
 
 SIZE = (32, 32)  # pixels
+
+
+def described(architecture: str, stem: Stem | None, standardise: bool) -> Model:
+    """A network with fresh weights and nothing dropped."""
+    return Model(
+        **{"architecture": architecture, "stem": stem, "standardise": standardise},
+        **{"dropout": 0, "stochastic_depth": 0, "init_from": None, "freeze": []},
+    )
+
+
 SPECS = {
-    "baseline": Model(
-        architecture="resnet18", stem=Stem(kernel=7, stride=2, padding=3, maxpool=True), standardise=True
-    ),
-    "modified": Model(
-        architecture="resnet18", stem=Stem(kernel=3, stride=1, padding=1, maxpool=False), standardise=True
-    ),
-    "cnn": Model(architecture="cnn", stem=None, standardise=False),
+    "baseline": described("resnet18", Stem(kernel=7, stride=2, padding=3, maxpool=True), standardise=True),
+    "modified": described("resnet18", Stem(kernel=3, stride=1, padding=1, maxpool=False), standardise=True),
+    "cnn": described("cnn", None, standardise=False),
 }
 
 

@@ -24,12 +24,13 @@ def main() -> None:
     train = read_split(SUBSET / "train")
     copies = write_copies(train, params.augment.offline, params.seed)
     classes = read_description(SUBSET).classes
+    shown = train.take(np.arange(min(SHOWN_IMAGES, len(train))))
     labels = [classes[label].replace("_", " ") for label in train.labels[:GRID_IMAGES]]
     draw_labelled_images("plots/training_images.png", train.images[:GRID_IMAGES], labels)
     draw_augmentations("plots/augmentations.png", [
-        ("original", train.images[:SHOWN_IMAGES]),
+        ("original", shown.images),
         *offline_views(copies, params.augment.offline, len(train)),
-        *online_views(params.augment.online, train.take(np.arange(min(SHOWN_IMAGES, len(train)))), len(classes), params.seed),
+        *online_views(params.augment.online, shown, len(classes), params.seed),
     ])  # fmt: skip
 
 

@@ -24,8 +24,8 @@ def take_nearest(images: Tensor, by_column: Tensor, by_row: Tensor, low: Tensor,
     Returns:
         uint8 B×3×H×W; and float32 B×H×W, 1 where a pixel comes from within what may be seen, else 0.
     """
-    # The nearest pixel is found as torchvision finds it (half to even). The comparison is in place: on a CPU, those that
-    # make booleans cost ten times an arithmetic pass.
+    # The nearest pixel is found as torchvision finds it (half to even). The comparison is in place: on a CPU, those
+    # that make booleans cost ten times an arithmetic pass.
     batch, _, height, width = images.shape
     area = height * width
     source = (by_column + by_row).round_()

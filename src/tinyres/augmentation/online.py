@@ -2,8 +2,8 @@
 
 Crop, flip, rotation and colour jitter are torchvision's (`RandomCrop`, `RandomHorizontalFlip`, `RandomRotation`,
 `ColorJitter`), which draw one set of parameters per call; here a batch takes the same few dozen tensor operations
-however large it is. Crop, flip and rotation are one gather. Policies, erasing and mixing have modules of their own. Tests
-hold each operation against torchvision's own, given the same drawn parameters.
+however large it is. Crop, flip and rotation are one gather. Policies, erasing and mixing have modules of their own.
+Tests hold each operation against torchvision's own, given the same drawn parameters.
 
 The parameters of an epoch are drawn in advance on the CPU, so that the device is never waited for, every device sees
 the same draws, and any epoch can be rebuilt alone.
@@ -78,7 +78,7 @@ def draw(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> 
     own = [torch.Generator().manual_seed(seed) for seed in seeds]
     return Draws(
         *(top, left, flip, angle, torch.stack(factors, dim=1), order),
-        policy=POLICIES[policy.policy].draw(policy, count, own[0]) if policy.policy else None,
+        policy=POLICIES[policy.policy](policy, count, own[0]) if policy.policy else None,
         erasing=draw_erasing(policy.erasing, count, own[1]) if policy.erasing else None,
         mixing=draw_mixing(policy.mixup, policy.cutmix, count, own[2]) if policy.mixup or policy.cutmix else None,
     )
@@ -140,7 +140,6 @@ class BatchAugmentation:
         begin = begin.clamp(1 - size, size - 1)
         by_column = torch.stack([draws.flip * cos, sin])[:, :, None, None] * x
         by_row = centre[..., None, None] + torch.stack([-draws.flip * sin, cos])[:, :, None, None] * y[:, None]
-        policy = POLICIES[self.policy.policy] if self.policy.policy else None
         return Recipe(
             bounds,
             sort_within(bounds, draws.hue_position(), 4)[1],
@@ -150,11 +149,9 @@ class BatchAugmentation:
             (begin.clamp(max=0) + size - 1)[..., None, None].to(self.device),
             _weights(draws, width * height)[..., None, None].to(self.device),
             6 * draws.factors[:, HUE, None, None].to(self.device),
-            policy
-            and draws.policy
-            and PolicyRecipe(draws.policy, bounds, policy.ranges, height, width).to(self.device),
-            draws.erasing and erased_rectangles(draws.erasing, height, width).to(self.device),
-            draws.mixing and overlays(draws.mixing, bounds, height, width).to(self.device),
+            None if draws.policy is None else PolicyRecipe(draws.policy, bounds, height, width).to(self.device),
+            None if draws.erasing is None else erased_rectangles(draws.erasing, height, width).to(self.device),
+            None if draws.mixing is None else overlays(draws.mixing, bounds, height, width).to(self.device),
         )
 
     def __call__(self, images: Tensor, labels: Tensor, recipe: Recipe, batch: int) -> tuple[Tensor, Tensor]:
@@ -172,15 +169,10 @@ class BatchAugmentation:
         """
         start, stop = recipe.bounds[batch]
         if recipe.policy is not None:
-            if self.moves:
-                colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
-                images = colours.mul_(inside.byte()[:, None])
-            pixels = in_unit_range(recipe.policy.apply(images, batch))
-        elif self.moves:
-            colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
-            pixels = colours.float().mul_(inside.div_(255)[:, None])  # what comes from outside is black
+            moved = self._moved_bytes(images, recipe, start, stop) if self.moves else images
+            pixels = in_unit_range(recipe.policy.apply(moved, batch))
         else:
-            pixels = in_unit_range(images)
+            pixels = self._moved(images, recipe, start, stop) if self.moves else in_unit_range(images)
         if self.changes_colour:
             self._jitter(pixels, recipe.weights[:, :, start:stop], recipe.hue[start:stop], recipe.hue_turns[batch])
         if recipe.erased is not None:
@@ -189,12 +181,20 @@ class BatchAugmentation:
             return mix(pixels, labels, recipe.overlay[start:stop], self.classes)
         return pixels, labels
 
+    def _moved(self, images: Tensor, recipe: Recipe, start: int, stop: int) -> Tensor:
+        """Cropped, mirrored and rotated, black where nothing is seen; float32 in [0, 1]."""
+        colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
+        return colours.float().mul_(inside.div_(255)[:, None])
+
+    def _moved_bytes(self, images: Tensor, recipe: Recipe, start: int, stop: int) -> Tensor:
+        """The same, uint8."""
+        colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
+        return colours.mul_(inside.byte()[:, None])
+
     def _crop_flip_rotate(self, images: Tensor, recipe: Recipe, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Crop from the black-bordered images, mirror, rotate about the centre with black fill: one gather of bytes."""
-        of_batch = (slice(None), slice(start, stop))
-        return take_nearest(
-            images, recipe.by_column[of_batch], recipe.by_row[of_batch], recipe.low[of_batch], recipe.high[of_batch]
-        )
+        """Crop from the black-bordered images, mirror, rotate about the centre: one gather of bytes."""
+        low, high = recipe.low[:, start:stop], recipe.high[:, start:stop]
+        return take_nearest(images, recipe.by_column[:, start:stop], recipe.by_row[:, start:stop], low, high)
 
     def _jitter(self, pixels: Tensor, weights: Tensor, hue: Tensor, hue_turns: list[int]) -> None:
         """Brightness, contrast, saturation and hue, in place, each image in its own order.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tinyres.augmentation.policy_operations import OPERATIONS, Settings
-from tinyres.augmentation.rows import Bounds, Rows, begin_of, runs, sort_within
+from tinyres.augmentation.rows import Bounds, Rows, begin_of, sort_within
 from tinyres.params import OnlineAugmentation
 
 NAMES = list(OPERATIONS)
@@ -23,17 +23,6 @@ IN_RANDOM_CHOICE = len(NAMES) - 1  # all but invert, which only AutoAugment know
 FUNCTIONS = list(dict.fromkeys(OPERATIONS.values()))
 FUNCTION_OF = torch.tensor([FUNCTIONS.index(function) for function in OPERATIONS.values()])
 """The function that does each operation: one for all that move pixels."""
-
-
-@dataclass
-class PolicyDraws(Rows):
-    """What N images go through, turn by turn."""
-
-    operation: Tensor
-    """N×T, int64: place in `OPERATIONS`."""
-    level: Tensor
-    """N×T, float32: strength as a share of the operation's range, −1…1; the sign says nothing where the range is
-    one-sided."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +43,22 @@ class Ranges:
 
 MODERATE = Ranges(shear=0.3, translation=lambda side: side * 150 / 331, rotation=30, factor=0.9, dropped_bits=4)
 WIDE = Ranges(shear=0.99, translation=lambda side: 32, rotation=135, factor=0.99, dropped_bits=6)
+
+
+@dataclass
+class PolicyDraws:
+    """What N images go through, turn by turn."""
+
+    operation: Tensor
+    """N×T, int64: place in `OPERATIONS`."""
+    level: Tensor
+    """N×T, float32: strength as a share of the operation's range, −1…1; the sign says nothing where the range is
+    one-sided."""
+    ranges: Ranges
+
+    def __getitem__(self, rows: Tensor | slice) -> "PolicyDraws":
+        return PolicyDraws(self.operation[rows], self.level[rows], self.ranges)
+
 
 LEVELS = 30  # steps of RandAugment's and TrivialAugment's strength
 AUTOAUGMENT_LEVELS = 9
@@ -94,49 +99,40 @@ def randaugment(params: OnlineAugmentation, count: int, generator: torch.Generat
     """As many operations as asked for, evenly drawn, all at the same level."""
     shape = (count, params.operations)
     operation = torch.randint(IN_RANDOM_CHOICE, shape, generator=generator)
-    return PolicyDraws(operation, params.magnitude / LEVELS * _signs(shape, generator))
+    return PolicyDraws(operation, params.magnitude / LEVELS * _signs(shape, generator), MODERATE)
 
 
 def autoaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
     """One of the pairs, evenly drawn; either operation of it with its probability."""
-    table = torch.tensor(
-        [[(NUMBER[name], share, level) for name, share, level in pair] for pair in AUTOAUGMENT_CIFAR10]
-    )
-    operation, probability, level = table[torch.randint(len(table), (count,), generator=generator)].unbind(2)
+    pairs = [[(NUMBER[name], share, level) for name, share, level in pair] for pair in AUTOAUGMENT_CIFAR10]
+    chosen = torch.randint(len(pairs), (count,), generator=generator)
+    operation, probability, level = torch.tensor(pairs)[chosen].unbind(2)
     happens = torch.rand(count, 2, generator=generator) < probability
     operation = torch.where(happens, operation.long(), NUMBER["identity"])
-    return PolicyDraws(operation, level / AUTOAUGMENT_LEVELS * _signs((count, 2), generator))
+    return PolicyDraws(operation, level / AUTOAUGMENT_LEVELS * _signs((count, 2), generator), MODERATE)
 
 
 def trivialaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
     """One operation at one level, both evenly drawn."""
     operation = torch.randint(IN_RANDOM_CHOICE, (count, 1), generator=generator)
     level = torch.randint(LEVELS + 1, (count, 1), generator=generator) / LEVELS
-    return PolicyDraws(operation, level * _signs((count, 1), generator))
+    return PolicyDraws(operation, level * _signs((count, 1), generator), WIDE)
 
 
 def _signs(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
     return torch.randint(2, shape, generator=generator).float() * 2 - 1
 
 
-@dataclass(frozen=True)
-class Policy:
-    """A way to draw, and what the levels it draws mean."""
-
-    draw: Callable[[OnlineAugmentation, int, torch.Generator], PolicyDraws]
-    ranges: Ranges
-
-
-POLICIES = {
-    "randaugment": Policy(randaugment, MODERATE),
-    "autoaugment": Policy(autoaugment, MODERATE),
-    "trivialaugment": Policy(trivialaugment, WIDE),
+POLICIES: dict[str, Callable[[OnlineAugmentation, int, torch.Generator], PolicyDraws]] = {
+    "randaugment": randaugment,
+    "autoaugment": autoaugment,
+    "trivialaugment": trivialaugment,
 }
 
 
 def settings_of(operation: Tensor, level: Tensor, ranges: Ranges, height: int, width: int) -> Settings:
     """What operations (int64 N) at levels (N) do to images of one size."""
-    level = level.double()  # as torchvision's ranges, which are rounded to float32 once
+    level = level.double()
 
     def amount(name: str, at_one: float) -> Tensor:
         return torch.where(operation == NUMBER[name], level * at_one, 0)
@@ -144,8 +140,8 @@ def settings_of(operation: Tensor, level: Tensor, ranges: Ranges, height: int, w
     factors = [amount(name, ranges.factor) for name in ("brightness", "color", "contrast", "sharpness")]
     dropped = amount("posterize", ranges.dropped_bits).abs().round()
     mask = torch.where(operation == NUMBER["posterize"], 256 - 2**dropped, 0)
-    # 9 decimals: what is a whole number but for rounding is one.
-    inverted = torch.where(operation == NUMBER["solarize"], (255 - 255 * level.abs()).round(decimals=9).ceil(), 0)
+    threshold = (255 - 255 * level.abs()).round(decimals=3).ceil()  # what is a whole number but for rounding is one
+    inverted = torch.where(operation == NUMBER["solarize"], threshold, 0)
     strength = torch.stack([*factors, mask, inverted]).sum(dim=0)  # at most one is not 0
 
     shear_x, shear_y = amount("shear_x", ranges.shear), amount("shear_y", ranges.shear)
@@ -171,7 +167,7 @@ class Turn(Rows):
 class PolicyRecipe:
     """What the draws of N images mean for images of one size, worked out once for a whole epoch."""
 
-    def __init__(self, draws: PolicyDraws, bounds: Bounds, ranges: Ranges, height: int, width: int) -> None:
+    def __init__(self, draws: PolicyDraws, bounds: Bounds, height: int, width: int) -> None:
         self.bounds = bounds
         begin = begin_of(bounds)
         self.turns: list[tuple[Turn, list[list[int]]]] = []
@@ -179,7 +175,7 @@ class PolicyRecipe:
         place = torch.arange(len(begin))  # of each image, as the turn before left them
         for operation, level in zip(draws.operation.unbind(1), draws.level.unbind(1), strict=True):
             order, counts = sort_within(bounds, FUNCTION_OF[operation], len(FUNCTIONS))
-            settings = settings_of(operation[order], level[order], ranges, height, width)
+            settings = settings_of(operation[order], level[order], draws.ranges, height, width)
             self.turns.append((Turn(place[order] - begin, settings), counts))
             place = order.argsort()
         self.back = place - begin
@@ -197,7 +193,8 @@ class PolicyRecipe:
         for turn, counts in self.turns:
             here = turn[start:stop]
             images = images.index_select(0, here.origin)
-            for function, run in zip(FUNCTIONS, runs(counts[batch]), strict=True):
-                if run.start < run.stop:
-                    function(images[run], here.settings[run])
+            settings = here.settings.split(counts[batch])
+            for function, some, theirs in zip(FUNCTIONS, images.split(counts[batch]), settings, strict=True):
+                if len(some):
+                    function(some, theirs)
         return images.index_select(0, self.back[start:stop])

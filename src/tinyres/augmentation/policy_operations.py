@@ -28,6 +28,10 @@ class Settings(Rows):
     """float32 N×2×3, of what moves pixels: the column and row, of the input, as a linear function of an output pixel's
     column and row, counted from the image's centre, and 1."""
 
+    def split(self, counts: list[int]) -> list["Settings"]:
+        """Runs of as many images, one after the other."""
+        return [Settings(*run) for run in zip(self.strength.split(counts), self.source.split(counts), strict=True)]
+
 
 Operation = Callable[[Tensor, Settings], None]
 
@@ -75,7 +79,7 @@ def sharpness(images: Tensor, settings: Settings) -> None:
     three = pixels[:, :, :-2] + pixels[:, :, 1:-1] + pixels[:, :, 2:]
     nine = three[..., :-2] + three[..., 1:-1] + three[..., 2:]
     smooth = nine.add_(inner, alpha=4).div_(13).round_()
-    _blend(images[:, :, 1:-1, 1:-1], smooth, settings.strength)
+    images[:, :, 1:-1, 1:-1] = torch.addcmul(inner, smooth.sub_(inner), settings.strength, value=-1).clamp_(0, 255)
 
 
 def grey_bytes(images: Tensor) -> Tensor:
@@ -96,7 +100,7 @@ def posterize(images: Tensor, settings: Settings) -> None:
 
 def solarize(images: Tensor, settings: Settings) -> None:
     """Invert the colours from a value on."""
-    images.copy_(torch.where(images >= settings.strength, 255 - images, images))
+    images.copy_(torch.where(images >= settings.strength, ~images, images))
 
 
 def autocontrast(images: Tensor, settings: Settings) -> None:

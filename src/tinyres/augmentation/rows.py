@@ -1,7 +1,6 @@
 """Values that hold for many images, a row each: what was drawn for them, and what it means for their pixels."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Self
 
 import torch
@@ -46,9 +45,3 @@ def batch_of(bounds: Bounds) -> Tensor:
 def begin_of(bounds: Bounds) -> Tensor:
     """The first row of each row's batch, int64 N."""
     return torch.tensor([start for start, _ in bounds])[batch_of(bounds)]
-
-
-def runs(counts: list[int]) -> list[slice]:
-    """Where the rows of each key lie in a sorted batch."""
-    edges = torch.tensor([0, *counts]).cumsum(0).tolist()
-    return [slice(start, stop) for start, stop in pairwise(edges)]

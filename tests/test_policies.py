@@ -1,0 +1,242 @@
+"""RandAugment, AutoAugment and TrivialAugment do to each image what torchvision does, given the same draws."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
+
+from tinyres.augmentation.policies import (
+    AUTOAUGMENT_CIFAR10,
+    LEVELS,
+    MODERATE,
+    NAMES,
+    POLICIES,
+    WIDE,
+    PolicyDraws,
+    PolicyRecipe,
+    Ranges,
+    settings_of,
+)
+from tinyres.augmentation.policy_operations import OPERATIONS
+from tinyres.params import OnlineAugmentation
+
+THEIR_NAME = dict(zip(NAMES, [
+    "Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color",
+    "Contrast", "Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize", "Invert",
+], strict=True))  # fmt: skip
+FACTORS = ["brightness", "color", "contrast", "sharpness"]
+MOVES = ["shear_x", "shear_y", "translate_x", "translate_y", "rotate"]
+EXACT = [name for name in OPERATIONS if name not in ("shear_x", "shear_y", "rotate")]  # no pixel is halfway
+SPACES = {
+    "randaugment": (v2.RandAugment._AUGMENTATION_SPACE, MODERATE, LEVELS + 1),
+    "autoaugment": (v2.AutoAugment._AUGMENTATION_SPACE, MODERATE, 10),
+    "trivialaugment": (v2.TrivialAugmentWide._AUGMENTATION_SPACE, WIDE, LEVELS + 1),
+}
+NOTHING = {"crop_padding": 0, "flip": 0, "rotation": 0, "brightness": 0, "contrast": 0, "saturation": 0, "hue": 0,
+           "policy": None, "operations": 2, "magnitude": 9, "erasing": 0, "mixup": 0, "cutmix": 0}  # fmt: skip
+
+
+def photographs(count: int, height: int = 32, width: int = 32) -> Tensor:
+    """Images with smooth and sharp parts and flat corners, of differing contrast, uint8 N×3×H×W."""
+    generator = torch.Generator().manual_seed(count)
+    coarse = torch.rand(count, 3, 6, 6, generator=generator)
+    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+    noise = torch.rand(count, 3, height, width, generator=generator)
+    low, high = torch.rand(count, 3, 1, 1, generator=generator) * 100, 255
+    images = low + (0.8 * smooth + 0.2 * noise) * (high - low)
+    images[:, :, :3, :3], images[:, :, -3:, -3:] = 0, 128
+    return images.round().to(torch.uint8)
+
+
+def ours(images: Tensor, operation: Tensor, level: Tensor, ranges: Ranges) -> Tensor:
+    """All turns of a policy (N×T) on one batch."""
+    bounds = [(0, len(images))]
+    recipe = PolicyRecipe(PolicyDraws(operation, level, ranges), bounds, images.shape[2], images.shape[3])
+    return recipe.apply(images.clone(), 0)
+
+
+def theirs(image: Tensor, name: str, magnitude: float) -> Tensor:
+    """torchvision's own table of operations; black fill."""
+    table = v2.RandAugment(fill=0)
+    return table._apply_image_or_video_transform(
+        image, THEIR_NAME[name], magnitude, InterpolationMode.NEAREST, {torch.Tensor: 0}
+    )
+
+
+def their_magnitude(space: dict, name: str, bins: int, place: int, sign: float, height: int, width: int) -> float:
+    magnitudes, signed = space[THEIR_NAME[name]]
+    values = magnitudes(bins, height, width)
+    if values is None:
+        return 0.0
+    return float(values[place]) * (sign if signed else 1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "name"),
+    [(policy, name) for policy, (space, _, _) in SPACES.items() for name in NAMES
+     if name not in MOVES and THEIR_NAME[name] in space],
+)  # fmt: skip
+def test_every_colour_operation_at_every_level_equals_torchvision_to_the_bit(policy, name):
+    space, ranges, bins = SPACES[policy]
+    cases = [(place, sign) for place in range(bins) for sign in (-1, 1)]
+    images = photographs(len(cases))
+    level = torch.tensor([sign * place / (bins - 1) for place, sign in cases])
+    got = ours(images, torch.full((len(cases), 1), NAMES.index(name)), level[:, None], ranges)
+    for image, result, (place, sign), one_level in zip(images, got, cases, level, strict=True):
+        magnitude = their_magnitude(space, name, bins, place, sign, 32, 32)
+        if name in FACTORS:  # where a product is a whole number, the last bit of the factor decides
+            assert factor_of(name, one_level, ranges) == pytest.approx(magnitude, rel=1e-6)
+            magnitude = factor_of(name, one_level, ranges)
+        if name == "solarize":  # of their thresholds in float32, three of 31 lie a hair above a whole number
+            magnitude = round(255 * magnitude, 3) / 255
+        assert torch.equal(result, theirs(image, name, magnitude)), (place, sign)
+
+
+@pytest.mark.parametrize("policy", SPACES)
+@pytest.mark.parametrize("name", MOVES)
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (24, 33)])
+def test_every_move_at_every_level_equals_torchvision_but_for_ties(policy, name, height, width):
+    space, ranges, bins = SPACES[policy]
+    cases = [(place, sign) for place in range(bins) for sign in (-1, 1)]
+    images = photographs(len(cases), height, width)
+    levels = torch.tensor([sign * place / (bins - 1) for place, sign in cases])
+    got = ours(images, torch.full((len(cases), 1), NAMES.index(name)), levels[:, None], ranges)
+    for image, result, (place, sign) in zip(images, got, cases, strict=True):
+        magnitude = their_magnitude(space, name, bins, place, sign, height, width)
+        same = (result == theirs(image, name, magnitude)).all(dim=0)
+        if not same.all():
+            # Halfway between two pixels, the last bit of the coordinate decides; a hair further, nothing is in doubt.
+            near = [theirs(image, name, magnitude * (1 + hair)) for hair in (-1e-5, 1e-5)]
+            doubtful = (near[0] != near[1]).any(dim=0)
+            assert (same | doubtful).all(), (magnitude, (~same & ~doubtful).sum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from(EXACT), st.integers(-30, 30)), min_size=12, max_size=12),
+             min_size=1, max_size=3),
+    st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    st.integers(3, 40),
+    st.integers(3, 40),
+    st.sampled_from([MODERATE, WIDE]),
+)  # fmt: skip
+def test_any_operations_turn_by_turn_in_any_batches_equal_torchvision(turns, batch_sizes, height, width, ranges):
+    """The runs of each operation, their order within a batch, and the way back."""
+    count = min(sum(batch_sizes), 12)
+    edges = [min(sum(batch_sizes[:number]), count) for number in range(len(batch_sizes) + 1)]
+    bounds = [(start, stop) for start, stop in pairwise(edges) if start < stop]
+    operation = torch.tensor([[NAMES.index(turn[row][0]) for turn in turns] for row in range(count)])
+    level = torch.tensor([[turn[row][1] / 30 for turn in turns] for row in range(count)])
+    images = photographs(count, height, width)
+    recipe = PolicyRecipe(PolicyDraws(operation, level, ranges), bounds, height, width)
+    got = torch.cat([recipe.apply(images[start:stop], batch) for batch, (start, stop) in enumerate(bounds)])
+    for row in range(count):
+        expected = images[row]
+        for turn, (name, place) in enumerate(chosen[row] for chosen in turns):
+            expected = theirs(expected, name, amount(name, level[row, turn], place, ranges, height, width))
+        assert torch.equal(got[row], expected)
+
+
+def amount(name: str, level: Tensor, place: int, ranges: Ranges, height: int, width: int) -> float:
+    """The magnitude that torchvision's operation takes."""
+    if name in FACTORS:
+        return factor_of(name, level, ranges)
+    if name.startswith("translate"):
+        return place / 30 * ranges.translation(width if name == "translate_x" else height)
+    if name == "posterize":
+        return round(8 - abs(place) / 30 * ranges.dropped_bits)
+    return 1 - abs(place) / 30
+
+
+def factor_of(name: str, level: Tensor, ranges: Ranges) -> float:
+    return settings_of(torch.tensor([NAMES.index(name)]), level[None], ranges, 32, 32).strength.item()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(MOVES), st.floats(-1, 1), st.integers(3, 40), st.sampled_from([MODERATE, WIDE]))
+def test_moves_by_any_amount_equal_torchvision_but_for_ties(name, level, size, ranges):
+    image = photographs(1, size, size)[0]
+    at_one = {"shear": ranges.shear, "translate": ranges.translation(size), "rotate": ranges.rotation}
+    magnitude = level * at_one[name.split("_")[0]]
+    operation, levels = torch.tensor([[NAMES.index(name)]]), torch.tensor([[level]], dtype=torch.float64)
+    got = ours(image[None], operation, levels, ranges)[0]
+    same = (got == theirs(image, name, magnitude)).all(dim=0)
+    if not same.all():
+        near = [theirs(image, name, magnitude * (1 + hair)) for hair in (-1e-4, 1e-4)]
+        assert (same | (near[0] != near[1]).any(dim=0)).all()
+
+
+def test_the_pairs_of_autoaugment_are_torchvisions():
+    expected = v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10)._policies
+    ours = [tuple((THEIR_NAME[name], share, level) for name, share, level in pair) for pair in AUTOAUGMENT_CIFAR10]
+    assert ours == [tuple((name, share, level or 0) for name, share, level in pair) for pair in expected]
+
+
+def drawn(policy: str, count: int = 50_000, **changes: float) -> PolicyDraws:
+    params = OnlineAugmentation(**NOTHING | {"policy": policy} | changes)
+    return POLICIES[policy](params, count, torch.Generator().manual_seed(0))
+
+
+def test_randaugment_draws_each_operation_evenly_at_one_level_with_either_sign():
+    draws = drawn("randaugment", operations=3, magnitude=12)
+    assert draws.operation.shape == (50_000, 3)
+    share = draws.operation.flatten().bincount(minlength=15) / draws.operation.numel()
+    assert share[-1] == 0
+    assert (share[:-1] - 1 / 14).abs().max() < 0.004
+    assert draws.level.unique().tolist() == pytest.approx([-12 / 30, 12 / 30])
+    assert abs((draws.level > 0).float().mean() - 0.5) < 0.01
+    assert len({tuple(row) for row in draws.operation.tolist()}) == 14**3
+
+
+def test_trivialaugment_draws_one_operation_and_every_level():
+    draws = drawn("trivialaugment")
+    assert draws.operation.shape == (50_000, 1)
+    share = draws.operation.flatten().bincount(minlength=15) / 50_000
+    assert (share[:-1] - 1 / 14).abs().max() < 0.006
+    places = (draws.level.flatten().abs() * 30).round().long().bincount(minlength=31) / 50_000
+    assert (places - 1 / 31).abs().max() < 0.004
+
+
+def test_autoaugment_draws_each_pair_evenly_and_each_operation_with_its_probability():
+    draws = drawn("autoaugment", 200_000)
+    expected = torch.zeros(2, 15)
+    for pair in AUTOAUGMENT_CIFAR10:
+        for turn, (name, share, _) in enumerate(pair):
+            expected[turn, NAMES.index(name)] += share / 25
+            expected[turn, 0] += (1 - share) / 25
+    got = torch.stack([draws.operation[:, turn].bincount(minlength=15) for turn in range(2)]) / 200_000
+    assert (got - expected).abs().max() < 0.005
+    sharpness = draws.level[:, 1][draws.operation[:, 1] == NAMES.index("sharpness")].abs().unique()
+    assert sharpness.tolist() == pytest.approx([3 / 9, 5 / 9, 6 / 9])
+
+
+def test_level_0_of_what_has_a_strength_changes_nothing():
+    for name in [*MOVES, "brightness", "color", "contrast", "sharpness", "posterize"]:
+        images = photographs(4)
+        number = torch.full((4, 1), NAMES.index(name))
+        assert torch.equal(ours(images, number, torch.zeros(4, 1), WIDE), images), name
+
+
+def test_flat_and_tiny_images_survive_every_operation():
+    for images in (torch.full((15, 3, 8, 8), 77, dtype=torch.uint8), photographs(15, 2, 2), photographs(15, 1, 5)):
+        got = ours(images, torch.arange(15)[:, None], torch.full((15, 1), 0.5), WIDE)
+        for name, image, result in zip(NAMES, images, got, strict=True):
+            if name in ("autocontrast", "equalize", "invert", "sharpness"):
+                assert torch.equal(result, theirs(image, name, 0.495)), name
+
+
+def test_settings_say_one_thing_each():
+    operation = torch.arange(15)
+    settings = settings_of(operation, torch.full((15,), 0.5), WIDE, 32, 32)
+    unmoved = torch.tensor([[1, 0, 15.5], [0, 1, 15.5]])
+    moved = [NAMES[row] for row in operation if not torch.allclose(settings.source[row], unmoved)]
+    assert moved == MOVES
+    strengths = {NAMES[row]: float(settings.strength[row]) for row in operation if settings.strength[row] != 0}
+    assert strengths == pytest.approx({"brightness": 0.495, "color": 0.495, "contrast": 0.495, "sharpness": 0.495,
+                                       "posterize": 248, "solarize": 128})  # fmt: skip
+    assert math.isclose(settings.source[5, 0, 0], math.cos(math.radians(67.5)), rel_tol=1e-6)
