@@ -31,7 +31,7 @@ def replace_stem(network: nn.Module, stem: Stem) -> None:
 def first_layers(network: nn.Module) -> tuple[str, nn.Conv2d, list[str]]:
     """The first convolution by name, and the names of the max-pools between it and the second: one or none."""
     first: tuple[str, nn.Conv2d] | None = None
-    pools = []
+    pools: list[str] = []
     for name, layer in network.named_modules():
         if isinstance(layer, nn.Conv2d):
             if first is not None:
