@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torchvision.ops import StochasticDepth
 
-from networks import MODIFIED, model
+from networks import MODIFIED, ShapesOnly, model
 from tinyres.errors import UserError
 from tinyres.models import build_network
 from tinyres.models.classifier import classifier_layer
@@ -63,7 +63,8 @@ def test_dropout_acts_on_the_classifiers_input(architecture):
 @pytest.mark.parametrize(("architecture", "count"), [("cnn", 2), ("vgg11", 2), ("efficientnet_b0", 1)])
 @pytest.mark.parametrize("probability", [0, 0.3])
 def test_a_network_with_dropouts_of_its_own_gets_the_probability_there(architecture, count, probability):
-    built = network(architecture, dropout=probability)
+    with ShapesOnly():
+        built = network(architecture, dropout=probability)
     assert [layer.p for layer in built.modules() if isinstance(layer, nn.Dropout)] == [probability] * count
 
 
@@ -100,7 +101,10 @@ def test_a_network_with_stochastic_depth_of_its_own_has_none_when_it_is_off(arch
 
 @pytest.mark.parametrize("architecture", ["cnn", "vgg11", "densenet121", "squeezenet1_1"])
 def test_stochastic_depth_without_residual_blocks_is_refused(architecture):
-    with pytest.raises(UserError, match=f"{architecture}: stochastic_depth is 0.1, but .* no residual blocks"):
+    with (
+        ShapesOnly(),
+        pytest.raises(UserError, match=f"{architecture}: stochastic_depth is 0.1, but .* no residual blocks"),
+    ):
         network(architecture, stochastic_depth=0.1)
 
 

@@ -233,7 +233,7 @@ class Model(Section):
     al., 2016, doi:10.1007/978-3-319-46493-0_39)."""
     init_from: Annotated[str, Field(min_length=1)] | None
     """Weights to start from: a model folder, an MLflow URI (`models:/…`, `runs:/…`), or a file of torchvision's own
-    weights (.pth); null for fresh ones. A classifier for other classes starts fresh."""
+    weights (.pth); null for fresh ones. A classifier of another number of classes starts fresh."""
     freeze: list[Annotated[str, Field(min_length=1)]]
     """Parts of the network that stay as `init_from` has them, by the beginning of their parameters' names up to a dot
     (`layer1`); `all` is everything but the classifier."""

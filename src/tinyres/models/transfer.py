@@ -11,7 +11,7 @@ AUXILIARY = ("aux1", "aux2", "AuxLogits")  # classifiers of Inception and GoogLe
 
 
 def take_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
-    """Begin with these weights, in place; the classifier stays fresh if theirs is for other classes, or not there.
+    """Begin with these weights, in place; the classifier stays fresh if theirs is of another size or missing.
 
     Args:
         weights: by parameter name; batch norms may lack `num_batches_tracked`, as those of old files do.
@@ -32,7 +32,8 @@ def take_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str)
         if theirs.shape != value.shape:
             raise _misfit(source, f"its {name} is {_shape(theirs)} in place of {_shape(value)}")
     for name in weights:
-        if name not in own and not is_in(name, [classifier, *AUXILIARY]):
+        is_counter = name.endswith(".num_batches_tracked")  # of a batch norm, whose weights are named as well
+        if name not in own and not is_counter and not is_in(name, [classifier, *AUXILIARY]):
             raise _misfit(source, f"it has {name}, which the network lacks")
     chosen = {name: value for name, value in weights.items() if name in own and name not in head}
     if all(name in weights and weights[name].shape == own[name].shape for name in head):
