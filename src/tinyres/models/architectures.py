@@ -67,7 +67,7 @@ def build_network(spec: Model, classes: int, image_size: tuple[int, int]) -> nn.
         try_size(network, image_size)
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
-    except (RuntimeError, ValueError, AssertionError) as error:
+    except (ValueError, AssertionError) as error:  # ViTs and MaxViT know it while they are built
         height, width = image_size
         reason = str(error).splitlines()[0].rstrip(".!")
         raise UserError(
@@ -87,8 +87,11 @@ def try_size(network: nn.Module, image_size: tuple[int, int]) -> None:
     """Run the network on two images without contents, which computes shapes and nothing else.
 
     Raises:
-        RuntimeError, ValueError, AssertionError: it cannot take images of this size.
+        ValueError, AssertionError: it cannot take images of this size.
     """
     tensors = [*network.named_parameters(), *network.named_buffers()]
     weights = {name: value.to("meta") for name, value in tensors}
-    torch.func.functional_call(network, weights, torch.empty(2, 3, *image_size, device="meta"))
+    try:
+        torch.func.functional_call(network, weights, torch.empty(2, 3, *image_size, device="meta"))
+    except RuntimeError as error:
+        raise ValueError(error) from None
