@@ -1,26 +1,20 @@
 """The networks that are measured: the paper's two and the report's."""
 
+from pathlib import Path
+
 from torch import nn
 
-from tinyres.models import ARCHITECTURES
-from tinyres.params import Model, Stem
+from tinyres.models import build_network
+from tinyres.params import read_params
 
 SIZE = (32, 32)  # pixels
-
-
-def described(architecture: str, stem: Stem | None, standardise: bool) -> Model:
-    """A network with fresh weights and nothing dropped."""
-    return Model(
-        **{"architecture": architecture, "stem": stem, "standardise": standardise},
-        **{"dropout": 0, "stochastic_depth": 0, "init_from": None, "freeze": []},
-    )
-
-
+ROOT = Path(__file__).parents[1]
 SPECS = {
-    "baseline": described("resnet18", Stem(kernel=7, stride=2, padding=3, maxpool=True), standardise=True),
-    "modified": described("resnet18", Stem(kernel=3, stride=1, padding=1, maxpool=False), standardise=True),
-    "cnn": described("cnn", None, standardise=False),
+    name: spec
+    for study in (ROOT, ROOT / "studies/aquatic_mammals")
+    for name, spec in read_params("models", file=study / "params.yaml").models.items()
 }
+"""By the names in the paper's study and the report's."""
 
 
 def pooled_linear(classes: int) -> nn.Module:
@@ -33,4 +27,4 @@ def make_network(name: str) -> nn.Module:
     if name == "linear":
         return pooled_linear(classes=100)
     spec = SPECS[name]
-    return ARCHITECTURES[spec.architecture](spec, 5 if name == "cnn" else 100, SIZE)
+    return build_network(spec, 5 if name == "cnn" else 100, SIZE)

@@ -16,7 +16,7 @@ from benchmarks.setting import NETWORKS, Setting, paper_params
 from tinyres.data import digits
 from tinyres.data.arrays import Source
 from tinyres.history import Record
-from tinyres.models import ARCHITECTURES, Classifier
+from tinyres.models import Classifier, build_network
 from tinyres.params import load_yaml
 from tinyres.runtime import Machine
 from tinyres.tracking.recorder import Recorder
@@ -81,7 +81,7 @@ def quickstart_trainer(network: str, machine: Machine) -> Trainer:
     params = paper_params(epochs=100_000, augment={"offline": [], "online": online | {"crop_padding": 1, "flip": 0}})
     data, spec = read_digits(), params.models[network]
     torch.manual_seed(0)
-    classifier = Classifier(ARCHITECTURES[spec.architecture](spec, len(data.classes), (8, 8)), [0.5] * 3, [0.5] * 3)
+    classifier = Classifier(build_network(spec, len(data.classes), (8, 8)), [0.5] * 3, [0.5] * 3)
     train = ResidentSplit.from_arrays(data.splits["train"], machine.device)
     classifier = classifier.to(machine.device)
     trainer = Trainer(

@@ -10,6 +10,7 @@ from tinyres.errors import told_in_one_sentence
 from tinyres.fingerprint import hash_files, hash_value, import_closure
 from tinyres.history import write_history
 from tinyres.inference import accuracy_of
+from tinyres.initial_weights import InitialWeights, initialise, read_initial_weights
 from tinyres.models import ModelDescription, build, save_model
 from tinyres.params import Params, plain, read_params
 from tinyres.runtime import Machine, prepare_machine
@@ -31,9 +32,10 @@ def main(name: str, folder: Path) -> None:
     )
     machine = prepare_machine(params.runtime)
     data = read_description(folder / "subset")
-    description = describe(name, params, folder, data)
+    initial = read_initial_weights(params.models[name])
+    description = describe(name, params, folder, data, initial)
     seed_weights(params.seed)
-    classifier = build(description).to(machine.device)
+    classifier = initialise(build(description), initial, params.models[name]).to(machine.device)
 
     train, followed = load_images(folder, data, machine)
 
@@ -65,13 +67,17 @@ def main(name: str, folder: Path) -> None:
     checkpoints.remove()
 
 
-def describe(name: str, params: Params, folder: Path, data: Description) -> ModelDescription:
-    """What `model.json` will say, the parameters and data of the training included."""
+def describe(
+    name: str, params: Params, folder: Path, data: Description, initial: InitialWeights | None
+) -> ModelDescription:
+    """What `model.json` will say, the parameters, data and given initial weights of the training included."""
     spec = params.models[name]
     read = plain(params)
     del read["tracking"]  # where a run is recorded changes nothing in the model
     images = hash_files([folder / "subset/dataset.json"])
     training = {"params": read | {"model": read.pop("models")[name]}, "data": images}
+    if initial is not None:
+        training["initial_weights"] = initial.hash
     mean, std = (data.mean, data.std) if spec.standardise else ([0.0] * 3, [1.0] * 3)
     return ModelDescription(name, spec.model_dump(), data.classes, data.image_size, mean, std, training)
 

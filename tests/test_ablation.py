@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from networks import model
 from tinyres.ablation import CELLS, Network, arrange, changes_of, check_comparable, effects_of, effects_table
 from tinyres.cost import multiply_accumulates
 from tinyres.errors import UserError
 from tinyres.evaluation import assess
-from tinyres.models import ARCHITECTURES, ModelDescription, count_parameters
-from tinyres.params import Model, Stem, validate_params
+from tinyres.models import ModelDescription, build_network, count_parameters
+from tinyres.params import Stem, validate_params
 
 ROOT = Path(__file__).resolve().parents[1]
 STANDARD = Stem(kernel=7, stride=2, padding=3, maxpool=True)
@@ -23,7 +24,7 @@ SMALL = Stem(kernel=3, stride=1, padding=1, maxpool=True)
 
 
 def resnet(stem: Stem) -> nn.Module:
-    return ARCHITECTURES["resnet18"](Model(architecture="resnet18", stem=stem, standardise=True), 100, (32, 32))
+    return build_network(model("resnet18", stem=stem.model_dump()), 100, (32, 32))
 
 
 def network(name: str, stem: Stem) -> Network:

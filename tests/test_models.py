@@ -1,30 +1,27 @@
 """The two networks are the paper's, and a model folder holds all of a model."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
+from networks import MODIFIED, STANDARD, model
 from tinyres.errors import UserError
 from tinyres.models import (
-    ARCHITECTURES,
-    Classifier,
     ModelDescription,
     build,
-    cnn,
     count_parameters,
     load_model,
     save_model,
 )
-from tinyres.params import Model, read_params
-
-STANDARD = {"kernel": 7, "stride": 2, "padding": 3, "maxpool": True}
-MODIFIED = {"kernel": 3, "stride": 1, "padding": 1, "maxpool": False}
+from tinyres.models.cnn import cnn
+from tinyres.params import read_params
 
 
 def describe(stem: dict, classes: int = 100) -> ModelDescription:
     names = [f"class_{number}" for number in range(classes)]
-    spec = {"architecture": "resnet18", "stem": stem, "standardise": True}
+    spec = model("resnet18", stem=stem).model_dump()
     return ModelDescription("net", spec, names, (32, 32), [0.5, 0.4, 0.3], [0.2, 0.3, 0.4], {})
 
 
@@ -40,23 +37,8 @@ def test_feature_map_after_the_stem(stem, size):
     assert stem_output.shape == (2, 64, size, size)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("stem", [STANDARD, MODIFIED, None])
-@pytest.mark.parametrize("size", [8, 31, 32])
-def test_every_parameter_gets_a_finite_gradient(architecture, stem, size):
-    spec = Model(architecture=architecture, stem=stem if architecture == "resnet18" else None, standardise=True)
-    classifier = Classifier(ARCHITECTURES[architecture](spec, 7, (size, size)), [0.5] * 3, [0.25] * 3)
-    logits = classifier(torch.rand(4, 3, size, size))
-    assert logits.shape == (4, 7)
-    torch.nn.functional.cross_entropy(logits, torch.arange(4)).backward()
-    for name, parameter in classifier.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().sum() > 0, name
-
-
 def test_the_reports_network_layer_by_layer():
-    network = cnn(Model(architecture="cnn", stem=None, standardise=False), 5, (32, 32))
+    network = cnn(5, (32, 32))
     with_weights = [layer for layer in network if count_parameters(layer)]
     assert [count_parameters(layer) for layer in with_weights] == [416, 8_256, 1_048_832, 32_896, 645]
     assert count_parameters(network) == 1_091_045
@@ -67,7 +49,7 @@ def test_the_reports_network_layer_by_layer():
 
 
 def test_same_padding_is_at_the_right_and_bottom():
-    pool = torch.nn.Sequential(*cnn(Model(architecture="cnn", stem=None, standardise=False), 5, (32, 32))[2:4])
+    pool = torch.nn.Sequential(*cnn(5, (32, 32))[2:4])
     image = torch.tensor([[[[-1.0, -2.0], [-3.0, -4.0]]]])
     assert torch.equal(pool(image), torch.tensor([[[[-1.0, -2.0], [-3.0, -4.0]]]]))
 
@@ -89,13 +71,31 @@ def test_a_model_folder_brings_back_the_same_outputs(tmp_path):
     assert read_back == description
 
 
+def test_a_model_from_before_there_was_regularisation_still_loads(tmp_path):
+    description = describe(MODIFIED, classes=5)
+    first = ("architecture", "stem", "standardise")
+    description = replace(description, spec={key: description.spec[key] for key in first})
+    classifier = build(description).eval()
+    save_model(tmp_path / "net", classifier, description)
+    pixels = torch.rand(2, 3, 32, 32)
+    assert torch.equal(load_model(tmp_path / "net")[0](pixels), classifier(pixels))
+
+
+def test_features_of_a_network_whose_classifier_is_a_convolution_are_its_mean_input():
+    spec = model("squeezenet1_1").model_dump()
+    classifier = build(ModelDescription("net", spec, ["a", "b"], (32, 32), [0.5] * 3, [0.25] * 3, {})).eval()
+    pixels = torch.rand(3, 3, 32, 32)
+    expected = classifier.network.features(classifier.normalise(pixels)).mean(dim=(2, 3))
+    assert torch.allclose(classifier.penultimate(pixels), expected)
+
+
 def test_normalisation_is_inside_the_model_and_not_among_its_weights(tmp_path):
     description = describe(STANDARD, classes=5)
     classifier = build(description)
     save_model(tmp_path / "net", classifier, description)
     pixels = torch.rand(2, 3, 4, 4)
     expected = (pixels - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)) / torch.tensor([0.2, 0.3, 0.4]).view(3, 1, 1)
-    assert torch.allclose(classifier.normalise(pixels), expected)
+    assert torch.allclose(classifier.normalise(pixels), expected, atol=1e-6)
     assert "mean" not in classifier.state_dict()
     assert json.loads((tmp_path / "net/model.json").read_text())["mean"] == [0.5, 0.4, 0.3]
 

@@ -228,17 +228,17 @@ class Model(Section):
     standardise: bool
     """Whether pixels in [0, 1] are brought to the training images' mean 0 and standard deviation 1 per channel."""
     dropout: Annotated[Number, Field(ge=0, lt=1)]
-    """Probability that a feature is dropped before the classifier, and before each hidden layer of `cnn` that follows
-    one (Srivastava et al., 2014)."""
+    """Probability that a feature is dropped before the classifier, or at each of a network's own dropouts where it has
+    them (`cnn`, VGG, EfficientNet, …) (Srivastava et al., 2014)."""
     stochastic_depth: Annotated[Number, Field(ge=0, lt=1)]
-    """Probability that the last residual block is skipped for an image; it rises linearly from the first (Huang et al.,
-    2016, doi:10.1007/978-3-319-46493-0_39)."""
+    """Probability p that the last residual block is skipped for an image; of L blocks, block l has p · l / L (Huang et
+    al., 2016, doi:10.1007/978-3-319-46493-0_39)."""
     init_from: Annotated[str, Field(min_length=1)] | None
     """Weights to start from: a model folder, an MLflow URI (`models:/…`, `runs:/…`), or a file of torchvision's own
-    weights (.pth); null for fresh ones. A classifier for other classes starts fresh."""
+    weights (.pth); null for fresh ones. A classifier of another number of classes starts fresh."""
     freeze: list[Annotated[str, Field(min_length=1)]]
-    """Parts of the network, by the beginning of their parameters' names (`layer1`), that stay as `init_from` has them;
-    `all` is everything but the classifier."""
+    """Parts of the network that stay as `init_from` has them, by the beginning of their parameters' names up to a dot
+    (`layer1`); `all` is everything but the classifier."""
 
     @model_validator(mode="after")
     def _frozen_weights_come_from_somewhere(self) -> Self:

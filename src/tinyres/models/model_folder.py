@@ -1,0 +1,101 @@
+"""A trained model as a folder: plain weights and what it takes to rebuild the network.
+
+<folder>/model.safetensors   the weights, without any wrapper's prefix
+<folder>/model.json          architecture, stem, classes, image size, normalisation, and how it was trained
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from tinyres.atomic import replacing
+from tinyres.errors import UserError
+from tinyres.fingerprint import hash_files
+from tinyres.models.architectures import build_network
+from tinyres.models.classifier import Classifier
+from tinyres.params import Model
+
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.json"
+ADDED: dict[str, Any] = {"dropout": 0.0, "stochastic_depth": 0.0, "init_from": None, "freeze": []}
+"""What the specs of the first models do not say; none of it changes what a trained network answers."""
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What `model.json` says."""
+
+    name: str
+    spec: dict[str, Any]
+    """The model's section of `params.yaml`: architecture, stem, regularisation, where its weights began."""
+    classes: list[str]
+    image_size: tuple[int, int]
+    """Height and width, pixels."""
+    mean: list[float]
+    """Per channel, in [0, 1]."""
+    std: list[float]
+    """Per channel, in [0, 1]."""
+    training: dict[str, Any]
+    """The parameters it was trained with, the hash of the data, and of the weights it began with if they were given."""
+
+
+def build(description: ModelDescription) -> Classifier:
+    """The network with fresh weights from torch's global generator; `init_from` and `freeze` are no part of it.
+
+    Raises:
+        UserError: as for `build_network`.
+    """
+    spec = Model.model_validate(ADDED | description.spec)
+    network = build_network(spec, len(description.classes), description.image_size)
+    return Classifier(network, description.mean, description.std)
+
+
+def save_model(folder: Path | str, classifier: Classifier, description: ModelDescription) -> None:
+    """Write a model folder, whole or not at all."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in classifier.network.state_dict().items()}
+    with replacing(folder) as draft:
+        draft.mkdir()
+        save_file(weights, draft / WEIGHTS)
+        text = json.dumps(asdict(description), indent=2) + "\n"
+        (draft / DESCRIPTION).write_text(text, encoding="utf-8")
+
+
+def read_model_description(folder: Path | str) -> ModelDescription:
+    """The content of `model.json`.
+
+    Raises:
+        UserError: there is none, or it is not one of ours.
+    """
+    file = Path(folder) / DESCRIPTION
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return ModelDescription(**content | {"image_size": tuple(content["image_size"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{file} describes no model ({error}); train it again with `dvc repro`.") from None
+
+
+def load_model(folder: Path | str) -> tuple[Classifier, ModelDescription]:
+    """Rebuild a trained model, ready for evaluation, on the CPU. Nothing is unpickled.
+
+    Raises:
+        UserError: a file is missing or damaged, or the weights do not fit the description.
+    """
+    description = read_model_description(folder)
+    classifier = build(description)
+    try:
+        classifier.network.load_state_dict(load_file(Path(folder) / WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{Path(folder) / WEIGHTS} cannot be loaded ({reason}); train it again with `dvc repro`."
+        ) from None
+    return classifier.eval(), description
+
+
+def weights_hash(folder: Path | str) -> str:
+    """SHA-256 of the weights file: the name by which a model's MLflow run is found again."""
+    return hash_files([Path(folder) / WEIGHTS])
