@@ -1,22 +1,21 @@
 """Several processes that train one network do what one does."""
 
-import csv
 import os
 import signal
 import subprocess
 import sys
 import time
-from itertools import pairwise
-from pathlib import Path
 
 import psutil
 import pytest
 import torch
+from dvc.utils.hydra import apply_overrides
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import Clone
+from pipeline import ROOT, Clone
 from small_training import changed
+from tinyres.history import read_history
 from tinyres.training.batches import plan_epoch
 
 TORCHRUN = "torchrun --nproc-per-node 2"
@@ -45,3 +44,109 @@ def test_a_last_batch_too_small_for_all_ranks_joins_the_one_before():
     plan = plan_epoch(131, 64, POLICY, seed=0, epoch=0, rank=1, ranks=2)
     assert plan.sizes == [64, 67]
     assert plan.bounds == [(0, 32), (32, 65)]
+
+
+MAMMALS = ["subset.classes=aquatic_mammals", "subset.per_class=60", "augment.online.crop_padding=2"]
+CNN = ["models.baseline.architecture=cnn", "models.baseline.stem=null", "models.baseline.dropout=0"]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory, archive) -> Clone:
+    """With real aquatic mammals, ready to be trained on."""
+    clone = Clone(tmp_path_factory.mktemp("ranks"))
+    set_params(clone, *MAMMALS)
+    clone.repro("augment")
+    return clone
+
+
+def set_params(clone: Clone, *changes: str) -> None:
+    apply_overrides(clone.folder / "params.yaml", list(changes))
+
+
+@pytest.mark.pipeline
+@pytest.mark.slow
+def test_two_processes_draw_the_curves_of_one(clone):
+    """Of a network that neither draws nor normalises over the batch; started as a user starts it."""
+    histories = []
+    for launcher in ("python", TORCHRUN):
+        words = [word for each in [*CNN, "epochs=3", f"runtime.launcher={launcher}"] for word in ("-S", each)]
+        said = clone.run("dvc", "exp", "run", *words, "train-baseline")
+        assert f"PYTHONPATH=src {launcher} stages/train.py baseline" in said
+        assert said.count("epoch 3/3") == 1
+        histories.append(read_history(clone.folder / "plots/history/baseline.csv"))
+    for one, two in zip(*histories, strict=True):
+        assert two == pytest.approx(one, abs=1e-3)
+
+
+def start(clone: Clone, *launcher: str) -> subprocess.Popen:
+    command = [*launcher, "stages/train.py", "baseline"]
+    environment = clone.environment(PYTHONPATH="src", OMP_NUM_THREADS="1")
+    return subprocess.Popen(command, cwd=clone.folder, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.pipeline
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_rank_that_dies_ends_the_job_which_another_number_of_ranks_takes_up(victim, clone):
+    set_params(clone, "epochs=6", f"seed={victim + 10}")
+    job = start(clone, *TORCHRUN.split())
+    wait_for_checkpoint(clone)
+    ranks = [each for each in psutil.Process(job.pid).children() if "stages/train.py" in each.cmdline()]
+    (dying,) = [each for each in ranks if each.environ()["RANK"] == str(victim)]
+    dying.send_signal(signal.SIGKILL)
+    _, said = job.communicate(timeout=30)
+    assert job.returncode != 0
+    assert f"Signal {signal.SIGKILL.value}" in said
+    assert f"rank      : {victim}" in said
+    resumed = start(clone, "python")
+    _, said = resumed.communicate(timeout=200)
+    assert resumed.returncode == 0, said
+    assert "goes on after epoch" in said
+    assert len(read_history(clone.folder / "plots/history/baseline.csv")) == 6
+
+
+def wait_for_checkpoint(clone: Clone) -> None:
+    deadline = time.monotonic() + 120
+    while not list(clone.folder.glob(".checkpoints/*/latest.pt")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.pipeline
+@pytest.mark.slow
+def test_torchrun_starts_a_job_again_whose_rank_died(clone):
+    """And it goes on from its last epoch."""
+    set_params(clone, "epochs=6", "seed=20")
+    job = start(clone, "torchrun", "--max-restarts", "1", "--nproc-per-node", "2")
+    wait_for_checkpoint(clone)
+    (dying,) = [
+        each
+        for each in psutil.Process(job.pid).children()
+        if "stages/train.py" in each.cmdline() and each.environ()["RANK"] == "1"
+    ]
+    dying.send_signal(signal.SIGKILL)
+    _, said = job.communicate(timeout=200)
+    assert job.returncode == 0, said
+    assert "goes on after epoch" in said
+    assert said.count("epoch 6/6") == 1
+
+
+@pytest.mark.pipeline
+@pytest.mark.slow
+def test_more_processes_than_a_batch_can_feed_are_refused(clone):
+    set_params(clone, "batch_size=3")
+    job = start(clone, *TORCHRUN.split())
+    _, said = job.communicate(timeout=100)
+    set_params(clone, "batch_size=64")
+    assert job.returncode != 0
+    assert "batch_size is 3, which leaves less than 2 images at a time to each of 2 processes" in said
+
+
+def test_with_python_as_the_launcher_nothing_of_this_is_imported():
+    script = "import sys; from tinyres.runtime import prepare_machine; import tinyres.training.trainer; "
+    script += "from tinyres.params import read_params; prepare_machine(read_params('runtime').runtime); "
+    script += "print('tinyres.distributed' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TORCHELASTIC")}
+    environment |= {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
