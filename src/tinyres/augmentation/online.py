@@ -73,14 +73,18 @@ def draw(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> 
     factors = [factor(policy.brightness), factor(policy.contrast), factor(policy.saturation)]
     factors.append(uniform(-policy.hue, policy.hue))
     order = torch.rand(count, 4, generator=generator).argsort(dim=1)
+    drawn = (top, left, flip, angle, torch.stack(factors, dim=1), order)
+    mixes = policy.mixup > 0 or policy.cutmix > 0
+    if not (policy.policy or policy.erasing or mixes):
+        return Draws(*drawn, policy=None, erasing=None, mixing=None)
     # Each of these draws from a generator of its own, so that it changes nothing of what the others draw.
     seeds = torch.randint(2**63 - 1, (3,), generator=generator).tolist()
     own = [torch.Generator().manual_seed(seed) for seed in seeds]
     return Draws(
-        *(top, left, flip, angle, torch.stack(factors, dim=1), order),
+        *drawn,
         policy=POLICIES[policy.policy](policy, count, own[0]) if policy.policy else None,
         erasing=draw_erasing(policy.erasing, count, own[1]) if policy.erasing else None,
-        mixing=draw_mixing(policy.mixup, policy.cutmix, count, own[2]) if policy.mixup or policy.cutmix else None,
+        mixing=draw_mixing(policy.mixup, policy.cutmix, count, own[2]) if mixes else None,
     )
 
 
