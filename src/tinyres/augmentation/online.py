@@ -20,7 +20,7 @@ from tinyres.augmentation.erasing import ErasingDraws, draw_erasing, erase, eras
 from tinyres.augmentation.geometry import Rectangles, take_nearest
 from tinyres.augmentation.mixing import MixingDraws, Overlay, draw_mixing, mix, overlays
 from tinyres.augmentation.policies import POLICIES, PolicyDraws, PolicyRecipe
-from tinyres.augmentation.rows import Bounds, Rows, sort_within
+from tinyres.augmentation.rows import Bounds, Rows, count_within, sort_within
 from tinyres.params import OnlineAugmentation
 from tinyres.pixels import BLUE, GREEN, RED, in_unit_range
 
@@ -53,7 +53,7 @@ class Draws(Rows):
 
     def by_hue(self, bounds: Bounds) -> Tensor:
         """The rows in the order in which batches are augmented: each batch's by when hue has its turn; int64 N."""
-        return sort_within(bounds, self.hue_position(), 4)[0]
+        return sort_within(bounds, self.hue_position())
 
 
 def draw(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> Draws:
@@ -146,7 +146,7 @@ class BatchAugmentation:
         by_row = centre[..., None, None] + torch.stack([-draws.flip * sin, cos])[:, :, None, None] * y[:, None]
         return Recipe(
             bounds,
-            sort_within(bounds, draws.hue_position(), 4)[1],
+            count_within(bounds, draws.hue_position(), 4),
             by_column.to(self.device),
             by_row.to(self.device),
             begin.clamp(min=0)[..., None, None].to(self.device),
