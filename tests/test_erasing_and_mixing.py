@@ -262,3 +262,16 @@ def test_a_batch_waits_for_no_device(name):
         pixels, targets = augmentation(images, labels, recipe, number)
         assert pixels.shape == images.shape
         assert targets.shape == (stop - start, 10)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("name", ["randaugment", "autoaugment", "trivialaugment"])
+def test_a_gpu_makes_of_the_same_draws_what_a_cpu_makes(name):
+    params, data, gpu = asked(**ADDED | {"policy": name}), split(), torch.device("cuda")
+    there = ResidentSplit(data.images.to(gpu), data.labels.to(gpu))
+    plan = plan_epoch(len(data), 32, params, seed=0, epoch=0)
+    on_gpu = batches(there, plan, BatchAugmentation(params, 16, 16, 10, gpu))
+    for (pixels, labels), (their_pixels, their_labels) in zip(epoch(params, data), on_gpu, strict=True):
+        torch.testing.assert_close(labels, their_labels.cpu(), atol=1e-6, rtol=0)
+        # A pixel halfway between two, or a product that is a whole number, may fall either way.
+        assert ((pixels - their_pixels.cpu()).abs() > 1e-6).float().mean() < 0.02

@@ -48,6 +48,22 @@ def test_a_signal_finishes_the_step_saves_and_the_next_start_goes_on(name, steps
     assert results(second) == undisturbed
 
 
+def test_a_training_on_mixed_images_goes_on_in_the_middle_of_an_epoch_as_well(checkpoints):
+    """Policy, erasing and mixtures are rebuilt from (seed, epoch), as are crops and colours."""
+    online = {"policy": "randaugment", "erasing": 0.3, "mixup": 0.4, "cutmix": 1.0}
+    params = changed(**{f"augment__online__{name}": value for name, value in online.items()})
+    whole = trainer(params, checkpoints)
+    whole.fit()
+    checkpoints.remove()
+    first = trainer(params, checkpoints)
+    stop_after(first, 9, signal.SIGTERM)
+    with pytest.raises(UserError):
+        first.fit()
+    second = trainer(params, checkpoints)
+    second.fit()
+    assert results(second) == results(whole)
+
+
 def stop_after(each: Trainer, steps: int, number: signal.Signals) -> None:
     """Send ourselves a signal in the middle of the given step."""
     original, count = each._train_step, iter(range(1, 1000))

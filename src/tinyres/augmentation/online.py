@@ -20,7 +20,7 @@ from tinyres.augmentation.erasing import ErasingDraws, draw_erasing, erase, eras
 from tinyres.augmentation.geometry import Rectangles, take_nearest
 from tinyres.augmentation.mixing import MixingDraws, Overlay, draw_mixing, mix, overlays
 from tinyres.augmentation.policies import POLICIES, PolicyDraws, PolicyRecipe
-from tinyres.augmentation.rows import Bounds, Rows, sort_within
+from tinyres.augmentation.rows import Bounds, Rows, count_within, sort_within
 from tinyres.params import OnlineAugmentation
 from tinyres.pixels import BLUE, GREEN, RED, in_unit_range
 
@@ -53,7 +53,7 @@ class Draws(Rows):
 
     def by_hue(self, bounds: Bounds) -> Tensor:
         """The rows in the order in which batches are augmented: each batch's by when hue has its turn; int64 N."""
-        return sort_within(bounds, self.hue_position(), 4)[0]
+        return sort_within(bounds, self.hue_position())
 
 
 def draw(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> Draws:
@@ -73,14 +73,18 @@ def draw(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> 
     factors = [factor(policy.brightness), factor(policy.contrast), factor(policy.saturation)]
     factors.append(uniform(-policy.hue, policy.hue))
     order = torch.rand(count, 4, generator=generator).argsort(dim=1)
+    drawn = (top, left, flip, angle, torch.stack(factors, dim=1), order)
+    mixes = policy.mixup > 0 or policy.cutmix > 0
+    if not (policy.policy or policy.erasing or mixes):
+        return Draws(*drawn, policy=None, erasing=None, mixing=None)
     # Each of these draws from a generator of its own, so that it changes nothing of what the others draw.
     seeds = torch.randint(2**63 - 1, (3,), generator=generator).tolist()
     own = [torch.Generator().manual_seed(seed) for seed in seeds]
     return Draws(
-        *(top, left, flip, angle, torch.stack(factors, dim=1), order),
+        *drawn,
         policy=POLICIES[policy.policy](policy, count, own[0]) if policy.policy else None,
         erasing=draw_erasing(policy.erasing, count, own[1]) if policy.erasing else None,
-        mixing=draw_mixing(policy.mixup, policy.cutmix, count, own[2]) if policy.mixup or policy.cutmix else None,
+        mixing=draw_mixing(policy.mixup, policy.cutmix, count, own[2]) if mixes else None,
     )
 
 
@@ -142,7 +146,7 @@ class BatchAugmentation:
         by_row = centre[..., None, None] + torch.stack([-draws.flip * sin, cos])[:, :, None, None] * y[:, None]
         return Recipe(
             bounds,
-            sort_within(bounds, draws.hue_position(), 4)[1],
+            count_within(bounds, draws.hue_position(), 4),
             by_column.to(self.device),
             by_row.to(self.device),
             begin.clamp(min=0)[..., None, None].to(self.device),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tinyres.augmentation.policy_operations import OPERATIONS, Settings
-from tinyres.augmentation.rows import Bounds, Rows, begin_of, sort_within
+from tinyres.augmentation.rows import Bounds, Rows, begin_of, count_within, sort_within
 from tinyres.params import OnlineAugmentation
 
 NAMES = list(OPERATIONS)
@@ -174,7 +174,8 @@ class PolicyRecipe:
         """Each turn, and for each batch how many images each of `FUNCTIONS` has."""
         place = torch.arange(len(begin))  # of each image, as the turn before left them
         for operation, level in zip(draws.operation.unbind(1), draws.level.unbind(1), strict=True):
-            order, counts = sort_within(bounds, FUNCTION_OF[operation], len(FUNCTIONS))
+            function = FUNCTION_OF[operation]
+            order, counts = sort_within(bounds, function), count_within(bounds, function, len(FUNCTIONS))
             settings = settings_of(operation[order], level[order], draws.ranges, height, width)
             self.turns.append((Turn(place[order] - begin, settings), counts))
             place = order.argsort()

@@ -22,19 +22,14 @@ class Rows:
         return type(self)(*(None if value is None else value.to(device) for value in vars(self).values()))
 
 
-def sort_within(bounds: Bounds, key: Tensor, keys: int) -> tuple[Tensor, list[list[int]]]:
-    """Sort the rows of each batch by a key.
+def sort_within(bounds: Bounds, key: Tensor) -> Tensor:
+    """The rows sorted by a key (int64 N, from 0) within their batches, those of one key in their own order; int64 N."""
+    return (batch_of(bounds) * (int(key.max()) + 1) + key).argsort(stable=True)
 
-    Args:
-        bounds: of the batches.
-        key: int64 N, in 0…keys − 1.
-        keys: how many there are.
 
-    Returns:
-        The rows in their new order, int64 N, batch after batch; and for each batch how many rows have each key.
-    """
-    key = batch_of(bounds) * keys + key
-    return key.argsort(stable=True), key.bincount(minlength=keys * len(bounds)).view(-1, keys).tolist()
+def count_within(bounds: Bounds, key: Tensor, keys: int) -> list[list[int]]:
+    """How many rows of each batch have each of the keys 0…keys − 1."""
+    return (batch_of(bounds) * keys + key).bincount(minlength=keys * len(bounds)).view(-1, keys).tolist()
 
 
 def batch_of(bounds: Bounds) -> Tensor:
