@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 import torch.distributed
 from torch import Tensor, nn
+from torch.distributed import PrefixStore, Store, rendezvous  # type: ignore[attr-defined]
 from torch.nn.parallel import DistributedDataParallel
 
 Value = TypeVar("Value")
@@ -30,9 +31,12 @@ class Together:
     def __init__(self, device: torch.device, sync_batch_norm: bool) -> None:
         if device.type == "cuda":
             torch.cuda.set_device(device)
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        store, self.rank, self.size = next(rendezvous("env://", timeout=PATIENCE))
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        torch.distributed.init_process_group(
+            backend, store=of_this_attempt(store), rank=self.rank, world_size=self.size, timeout=PATIENCE
+        )
         atexit.register(torch.distributed.destroy_process_group)
-        self.rank, self.size = torch.distributed.get_rank(), torch.distributed.get_world_size()
         self.device, self.sync_batch_norm = device, sync_batch_norm
 
     def replicate(self, classifier: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -56,6 +60,17 @@ class Together:
         box = [value]
         torch.distributed.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
+
+
+def of_this_attempt(store: Store) -> Store:
+    """The part of torchrun's store that processes started now use.
+
+    On a single machine, torchrun keeps the store when it starts processes again (`--max-restarts`), and with it the
+    addresses of those that died; for several machines it makes a new one.
+    """
+    if os.environ["GROUP_WORLD_SIZE"] != "1":
+        return store
+    return PrefixStore(f"attempt_{os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
 
 
 def local_rank() -> int:
