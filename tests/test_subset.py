@@ -27,7 +27,8 @@ AQUATIC = ["beaver", "dolphin", "otter", "seal", "whale"]
 
 
 def subset(**changes: Any) -> Subset:
-    return Subset(**({"classes": "all", "per_class": None, "validation": 0, "validation_from": "train"} | changes))
+    defaults = {"classes": "all", "per_class": None, "image_size": None, "validation": 0, "validation_from": "train"}
+    return Subset(**defaults | changes)
 
 
 def toy(sizes: Sequence[int], test_sizes: Sequence[int] = (4, 4)) -> Source:
