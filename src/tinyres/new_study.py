@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from tinyres.atomic import replacing
-from tinyres.data.image_folder import find_images
+from tinyres.data.image_folder import find_images, names_of, tests_among
 from tinyres.errors import UserError
 from tinyres.params import validate_params
 from tinyres.photographs import Size, size_of
@@ -39,8 +39,6 @@ class Study:
 class Look:
     """What a look at the pictures tells: no more than their headers is read."""
 
-    classes: int
-    images: int
     tests: int
     """Images that will be tested on."""
     image_size: int | None
@@ -81,23 +79,23 @@ def look_at(folder: Path, share: float) -> Look:
         UserError: as for `find_images`, or none of the files can be read.
     """
     found = find_images(folder)
-    counts = {split: sum(map(len, classes.values())) for split, classes in found.items()}
     sizes = Counter[Size]()
     reason = ""
-    for classes in found.values():
-        for name in (name for names in classes.values() for name in names):
-            try:
-                sizes[size_of(folder / name)] += 1
-            except UserError as error:  # to refuse or to skip it is for the stage `download`
-                reason = str(error)
+    for name in names_of(found):
+        try:
+            sizes[size_of(folder / name)] += 1
+        except UserError as error:  # to refuse or to skip it is for the stage `download`
+            reason = str(error)
+    total = sum(1 for _ in names_of(found))
     if not sizes:
-        raise UserError(f"None of the {sum(counts.values()):,} images in {folder} can be read; the last: {reason}")
-    classes_count, total = len(next(iter(found.values()))), sum(counts.values())
+        raise UserError(f"None of the {total:,} images in {folder} can be read; the last: {reason}")
+    tested = found.get("test")
+    classes = tested or found[""]
+    tests = sum(len(names) if tested else tests_among(len(names), share) for names in classes.values())
     side = _side_for(sizes)
     each = "×".join(map(str, reversed(next(iter(sizes))))) if len(sizes) == 1 else f"{len(sizes):,} different sizes"
-    tests = counts.get("test", round(share * total))
-    words = f"{classes_count} classes, {total - tests:,} training and {tests:,} test images of {each}"
-    return Look(classes_count, total, tests, side, words + f", brought to {side}×{side}" * bool(side))
+    words = f"{len(classes)} classes, {total - tests:,} training and {tests:,} test images of {each}"
+    return Look(tests, side, words + (f", brought to {side}×{side}" if side else ""))
 
 
 def _side_for(sizes: Counter[Size]) -> int | None:

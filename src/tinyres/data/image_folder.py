@@ -16,7 +16,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -71,7 +71,7 @@ def download(target: Path, data: Data) -> None:
         print(f"note: beside train/ and test/ nothing in {folder} is read: {_first(others)}.", file=sys.stderr)
     with replacing(target) as draft:
         draft.mkdir()
-        pictures, unreadable = _pack(folder, list(_names(found)), draft / ARCHIVE)
+        pictures, unreadable = _pack(folder, list(names_of(found)), draft / ARCHIVE)
         _answer_for(unreadable, folder, len(pictures) + len(unreadable), data.unreadable)
         check_classes(folder, _without(found, unreadable))
         listing = {
@@ -152,7 +152,8 @@ def _images_below(folder: Path, top: Path) -> list[str]:
     return images
 
 
-def _names(found: Found) -> Iterator[str]:
+def names_of(found: Found) -> Iterator[str]:
+    """All files' names, below the folder."""
     for classes in found.values():
         for images in classes.values():
             yield from images
@@ -230,8 +231,11 @@ def read(folder: Path, image_size: int | None, seed: int) -> Source:
     tests = _draw(labels, share, seed) if share else np.array([each.name.startswith("test/") for each in pictures])
     _name_duplicates(pictures, tests)
 
+    archive = folder / ARCHIVE
+    if not archive.is_file():
+        raise UserError(f"{archive} is missing; make it with `dvc repro -f download`.")
     pixels = np.empty((len(pictures), *size, 3), np.uint8)
-    unpack = partial(_unpack, folder / ARCHIVE, size)
+    unpack = partial(_unpack, archive, archive.stat().st_mtime_ns, size)
     for row, image in enumerate(_in_processes(unpack, [picture.name for picture in pictures], "subset-extract")):
         pixels[row] = image
     everything = Split(pixels, labels)
@@ -261,14 +265,18 @@ def _common_size(pictures: Sequence[Picture]) -> tuple[int, int]:
 
 
 def _draw(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which images are tested on: of each class its share, to within half an image, but at least one and not all."""
+    """Which images are tested on, as many of each class as `tests_among` says."""
     generator = np.random.default_rng(seed)
     tests = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        count = min(max(round(share * len(rows)), 1), len(rows) - 1)
-        tests[generator.choice(rows, count, replace=False)] = True
+        tests[generator.choice(rows, tests_among(len(rows), share), replace=False)] = True
     return tests
+
+
+def tests_among(images: int, share: float) -> int:
+    """How many of a class's images are tested on: its share to within half an image, but at least one and not all."""
+    return min(max(round(share * images), 1), images - 1)
 
 
 def _name_duplicates(pictures: Sequence[Picture], tests: NDArray[np.bool_]) -> None:
@@ -287,19 +295,18 @@ def _name_duplicates(pictures: Sequence[Picture], tests: NDArray[np.bool_]) -> N
         )
 
 
-def _unpack(archive: Path, size: tuple[int, int], name: str) -> NDArray[np.uint8]:
+def _unpack(archive: Path, written: int, size: tuple[int, int], name: str) -> NDArray[np.uint8]:
     from tinyres.photographs import decode
 
     try:
-        return decode(_opened(archive).read(name), size)
-    except (zipfile.BadZipFile, KeyError, FileNotFoundError) as error:
-        reason = "missing" if isinstance(error, FileNotFoundError) else "damaged"
-        raise UserError(f"{archive} is {reason}; make it again with `dvc repro -f download`.") from None
+        return decode(_opened(archive, written).read(name), size)
+    except (zipfile.BadZipFile, KeyError):
+        raise UserError(f"{archive} is damaged; make it again with `dvc repro -f download`.") from None
 
 
-@cache
-def _opened(archive: Path) -> zipfile.ZipFile:
-    """The archive, opened once per process: its directory is long."""
+@lru_cache(maxsize=1)
+def _opened(archive: Path, written: int) -> zipfile.ZipFile:
+    """The archive, opened once per process, since its directory is long; `written` tells it from an older one."""
     return zipfile.ZipFile(archive)
 
 
