@@ -39,11 +39,11 @@ def measure(setting: Setting) -> list[Figure]:
     return [Figure(f"{TRAIN + TEST:,} files, read twice", median(both), " s", "< 60", f"{detail}; {spread}")]
 
 
-def write_files(folder: Path, images: np.ndarray) -> None:
-    """The images as JPEG files, in classes by turns; the first ones again for `test/`."""
-    for split, count in (("train", TRAIN), ("test", TEST)):
+def write_files(folder: Path, upright: np.ndarray) -> None:
+    """The images as JPEG files, in classes by turns; for `test/` the first ones upside down."""
+    for split, count, images in (("train", TRAIN, upright), ("test", TEST, upright[:, ::-1])):
         for label in range(CLASSES):
             (folder / split / f"class_{label}").mkdir(parents=True)
-        for number in range(count):
+        for number, image in enumerate(images[:count]):
             name = f"class_{number % CLASSES}/{number:05d}.jpg"
-            Image.fromarray(images[number]).save(folder / split / name, quality=90)
+            Image.fromarray(image).save(folder / split / name, quality=90)
