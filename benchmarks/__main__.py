@@ -7,7 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import arithmetic, efficiency, end_to_end, growth, input_rate, policies, projection, start_up, tracking
+from benchmarks import (
+    arithmetic,
+    efficiency,
+    end_to_end,
+    growth,
+    image_folder,
+    input_rate,
+    policies,
+    projection,
+    start_up,
+    tracking,
+)
 from benchmarks.measure import environment
 from benchmarks.readme import number, render
 from benchmarks.setting import Setting, make_setting
@@ -24,6 +35,7 @@ BENCHMARKS = {
     "arithmetic": arithmetic,
     "projection": projection,
     "start-up": start_up,
+    "image-folder": image_folder,
     "tracking": tracking,
 }
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinyres.data import cifar100, digits
+from tinyres.data.sources import SOURCES
 from tinyres.errors import told_in_one_sentence
 from tinyres.params import read_params
 
@@ -11,8 +11,7 @@ RAW = Path("data/raw")
 
 def main() -> None:
     params = read_params("data")
-    source = {"cifar100": cifar100, "digits": digits}[params.data.source]
-    source.download(RAW)
+    SOURCES[params.data.source].download(RAW, params.data)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from tinyres.data import cifar100, digits
 from tinyres.data.arrays import write_dataset
+from tinyres.data.sources import SOURCES
 from tinyres.data.subset import extract
 from tinyres.errors import told_in_one_sentence
 from tinyres.params import read_params
@@ -14,7 +14,7 @@ SUBSET = Path("data/subset")
 
 def main(raw: Path) -> None:
     params = read_params("seed", "data.source", "subset")
-    source = {"cifar100": cifar100, "digits": digits}[params.data.source].read(raw)
+    source = SOURCES[params.data.source].read(raw, params.subset.image_size, params.seed)
     description, splits = extract(source, params.subset, params.seed)
     write_dataset(SUBSET, description, splits)
 

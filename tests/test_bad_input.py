@@ -105,6 +105,12 @@ def test_an_archive_that_is_no_file(study):
     assert sentence.endswith("or try tinyres without it: `make quickstart`.")
 
 
+def test_a_folder_of_images_that_is_not_there(study):
+    write_params(study, data__source="image_folder", data__folder="nowhere")
+    assert refusal("download", study) == "There is no folder 'nowhere' of images; check its name."
+    assert refusal("subset_extract", study) == "data/raw/images.json is missing; make it with `dvc repro -f download`."
+
+
 def test_files_that_were_not_downloaded(study):
     assert refusal("subset_extract", study).startswith("data/raw/digits.csv.gz is missing; fetch it with ")
     write_params(study, data__source="cifar100")

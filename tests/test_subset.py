@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from tinyres.data.arrays import (
     Description,
@@ -22,12 +23,14 @@ from tinyres.data.arrays import (
 from tinyres.data.subset import choose_classes, extract
 from tinyres.errors import UserError
 from tinyres.params import Subset
+from tinyres.photographs import read_photograph
 
 AQUATIC = ["beaver", "dolphin", "otter", "seal", "whale"]
 
 
 def subset(**changes: Any) -> Subset:
-    return Subset(**({"classes": "all", "per_class": None, "validation": 0, "validation_from": "train"} | changes))
+    defaults = {"classes": "all", "per_class": None, "image_size": None, "validation": 0, "validation_from": "train"}
+    return Subset(**defaults | changes)
 
 
 def toy(sizes: Sequence[int], test_sizes: Sequence[int] = (4, 4)) -> Source:
@@ -170,6 +173,26 @@ def test_the_reports_split_of_the_test_images(source):
 def test_the_reports_five_gallery_images_are_one_of_each_class(source):
     _, splits = extract(source, subset(classes="aquatic_mammals"), seed=0)
     assert [AQUATIC[label] for label in splits["test"].labels[[3, 12, 19, 25, 8]]] == AQUATIC
+
+
+# Sizes.
+
+
+def test_each_chosen_image_is_resized_as_predict_does(source, tmp_path):
+    description, splits = extract(source, subset(classes="aquatic_mammals", per_class=4, image_size=48), seed=0)
+    assert description.image_size == (48, 48)
+    _, as_they_are = extract(source, subset(classes="aquatic_mammals", per_class=4), seed=0)
+    for name, split in splits.items():
+        assert np.array_equal(split.labels, as_they_are[name].labels)
+        for resized, image in zip(split.images, as_they_are[name].images, strict=True):
+            Image.fromarray(image).save(tmp_path / "image.png")
+            assert np.array_equal(resized, read_photograph(tmp_path / "image.png", (48, 48)).pixels)
+    assert np.allclose(description.mean, (splits["train"].images / 255).mean((0, 1, 2)), rtol=0, atol=1e-12)
+
+
+def test_images_of_that_size_already_keep_their_bytes(source):
+    same, as_they_are = (extract(source, subset(per_class=2, image_size=size), seed=0)[1] for size in (32, None))
+    assert all(np.array_equal(same[name].images, as_they_are[name].images) for name in same)
 
 
 # The array format.

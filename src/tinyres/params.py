@@ -67,7 +67,8 @@ class Subset(Section):
     per_class: Count | None
     """Keep the first n images of each class and split; null keeps all."""
     image_size: Annotated[Whole, Field(ge=28, le=224)] | None
-    """Pixels of each side after resizing (bilinear, with antialiasing); null keeps the source's."""
+    """Pixels of each side after resizing; null keeps the source's. Bicubic, with antialiasing, the longer side cut to
+    the middle: just as `tinyres predict` brings images to the model's size."""
     validation: NotNegative
     """Images set aside for validation: a share below 1, or a whole number of images; 0 for none."""
     validation_from: Literal["train", "test"]

@@ -1,5 +1,6 @@
-"""Any image file as a network sees it: RGB, upright, the model's size."""
+"""Any image file as a network sees it: RGB, upright, the size asked for."""
 
+import io
 import stat
 import warnings
 from collections.abc import Iterator
@@ -10,25 +11,28 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tinyres.errors import UserError
 
 BACKGROUND = "white"  # what shows through transparent pixels, as on a page
+Pixels = NDArray[np.uint8]
+Size = tuple[int, int]
+"""Height and width, pixels."""
 
 
 @dataclass(frozen=True)
 class Photograph:
     """One image file, read."""
 
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     """H×W×3, the size asked for."""
     note: str | None
     """What was left out of the file, if anything: all frames of an animation but the first."""
 
 
-def read_photograph(file: Path | str, size: tuple[int, int]) -> Photograph:
-    """The middle of an image, resized to `size` (height and width, pixels).
+def read_photograph(file: Path | str, size: Size) -> Photograph:
+    """The middle of an image, resized to `size`.
 
     The shorter side is resized to the model's with antialiasing (bicubic), and the longer one cut to the middle; an
     image of just that size keeps its pixels. The orientation that a camera noted in EXIF is applied. Transparent
@@ -41,10 +45,54 @@ def read_photograph(file: Path | str, size: tuple[int, int]) -> Photograph:
     file = Path(file)
     with _told_of(file), _first_frame(file) as image:
         frames = getattr(image, "n_frames", 1)
-        upright = ImageOps.exif_transpose(image)
-        height, width = size
-        fitted = ImageOps.fit(_as_rgb(upright), (width, height), Image.Resampling.BICUBIC)
+        fitted = _fit(_as_rgb(ImageOps.exif_transpose(image)), size)
         return Photograph(np.array(fitted), f"the first of {frames} frames" if frames > 1 else None)
+
+
+def read_verified(file: Path) -> tuple[bytes, Pixels]:
+    """A file's content, and the whole image that it holds (H×W×3), read as `read_photograph` does but not resized.
+
+    Raises:
+        UserError: as for `read_photograph`.
+    """
+    with _told_of(file):
+        content = file.read_bytes()
+        return content, decode(content)
+
+
+def decode(content: bytes, size: Size | None = None) -> Pixels:
+    """The image that a file's content holds: all of it, or its middle resized to `size` as by `read_photograph`."""
+    with _first_frame(io.BytesIO(content)) as image:
+        upright = _as_rgb(ImageOps.exif_transpose(image))
+        return np.array(_fit(upright, size) if size else upright)
+
+
+def size_of(file: Path) -> Size:
+    """The size of an image file once upright, from its header alone.
+
+    Raises:
+        UserError: as for `read_photograph`, as far as the header tells.
+    """
+    with _told_of(file), _first_frame(file) as image:
+        lies_on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        return image.size if lies_on_its_side else (image.height, image.width)
+
+
+def resized(images: Pixels, size: Size) -> Pixels:
+    """Images (N×H×W×3) brought to `size`, each as by `read_photograph`; of that size already, they are as they were."""
+    if images.shape[1:3] == size:
+        return images
+    changed = np.empty((len(images), *size, 3), np.uint8)
+    for row, pixels in enumerate(images):
+        changed[row] = np.asarray(_fit(Image.fromarray(pixels), size))
+    return changed
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """Endings of the names of image files that can be read, in small letters, with the dot."""
+    readable = set(_formats())
+    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in readable)
 
 
 @contextmanager
@@ -72,7 +120,7 @@ def _told_of(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _first_frame(file: Path) -> Iterator[Image.Image]:
+def _first_frame(file: Path | io.BytesIO) -> Iterator[Image.Image]:
     """The opened image. Pillow warns of a decompression bomb before it refuses one; here the warning is enough."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata, which changes no pixel
@@ -86,6 +134,11 @@ def _formats() -> list[str]:
     """All that Pillow reads by itself: EPS is a program, which it would have Ghostscript run."""
     Image.init()
     return [name for name in Image.ID if name != "EPS"]
+
+
+def _fit(image: Image.Image, size: Size) -> Image.Image:
+    height, width = size
+    return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

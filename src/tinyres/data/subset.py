@@ -11,7 +11,8 @@ from tinyres.params import Subset
 def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dict[str, Split]]:
     """The chosen part of a source in the pipeline's own form.
 
-    Labels become 0…K−1 in alphabetical order of the class names; images keep the source's order.
+    Labels become 0…K−1 in alphabetical order of the class names; images keep the source's order, and their size unless
+    `subset.image_size` gives another.
 
     Raises:
         UserError: a class does not exist, or the validation split leaves nothing to train or test on.
@@ -20,6 +21,8 @@ def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dic
     splits = {name: _relabel(source, split, classes) for name, split in source.splits.items()}
     if subset.per_class is not None:
         splits = {name: split.take(_first_of_each(split.labels, subset.per_class)) for name, split in splits.items()}
+    if subset.image_size is not None:
+        splits = {name: _resize(split, subset.image_size) for name, split in splits.items()}
     splits = set_validation_aside(splits, subset, seed)
     mean, std = channel_statistics(splits["train"].images)
     height, width = splits["train"].images.shape[1:3]
@@ -96,6 +99,12 @@ def _relabel(source: Source, split: Split, classes: list[str]) -> Split:
     labels = new_label[split.labels]
     rows = np.flatnonzero(labels >= 0)
     return Split(split.images[rows], labels[rows])
+
+
+def _resize(split: Split, side: int) -> Split:
+    from tinyres.photographs import resized  # Pillow is seldom needed here, and takes longer to load than the rest
+
+    return Split(resized(split.images, (side, side)), split.labels)
 
 
 def _first_of_each(labels: Labels, count: int) -> NDArray[np.intp]:
