@@ -19,7 +19,7 @@ from server import postgresql
 from tinyres.errors import UserError
 from tinyres.search.space import params_with, read_space
 from tinyres.search.storage import open_storage
-from tinyres.search.study import Plan, Search, best_trial
+from tinyres.search.study import Plan, Search, best_trial, kept_epoch
 
 DIGITS = ["data.source=digits", "subset.per_class=10", "subset.validation=0.5", "augment.online.crop_padding=1"]
 NAME = "slope"
@@ -153,6 +153,7 @@ def test_the_best_comes_back_as_a_command(searched):
     clone.run(*command.split())
     assert clone.read("plots/history/modified.csv").splitlines()[-1].split(",")[4] == f"{value:.6g}"
     clone.run("git", "checkout", "-q", ".")
+    clone.run("git", "clean", "-fdq", "metrics", "plots")
 
 
 @pytest.mark.pipeline
@@ -168,7 +169,7 @@ def test_a_finished_search_runs_nothing_more(searched):
 @pytest.mark.slow
 def test_killed_it_takes_its_trial_again(clone):
     """The kill leaves no time to say so to Optuna; the missing heartbeat does."""
-    command = ["killed", "--stage", "train-baseline", "--trials", "1", "-S", f"epochs={EPOCHS}"]
+    command = ["killed", "--stage", "train-baseline", "--trials", "1", "-S", "epochs=20"]
     command += ["-S", "lr=tag(log,interval(1e-4,1e-2))"]
     process = start(clone, *command)
     assert process.stderr is not None
@@ -180,8 +181,18 @@ def test_killed_it_takes_its_trial_again(clone):
     assert said.splitlines()[-2].startswith("best of killed: killed-0, val_accuracy ")
     (run,) = runs_of(clone, "killed").values()
     assert run.info.status == "FINISHED"
-    assert set(epochs_of(clone, run)) == set(range(1, EPOCHS + 1))
+    assert set(epochs_of(clone, run)) == set(range(1, 21))
     assert clone.run("git", "status", "--short") == ""
+
+
+@pytest.mark.pipeline
+@pytest.mark.slow
+def test_a_training_that_fails_says_why_and_counts(clone):
+    command = ["wild", "--stage", "train-baseline", "--trials", "1", "-S", "lr=choice(1e30)", "-S", "epochs=3"]
+    said = search(clone, *command, status=1)
+    assert "wild-0: failed: The loss is not finite at epoch" in said
+    assert said.splitlines()[-1].startswith("error: No trial of wild came to its end yet")
+    assert runs_of(clone, "wild")["wild-0"].info.status == "FAILED"
 
 
 @pytest.mark.pipeline
@@ -258,6 +269,13 @@ def test_an_interval_is_kept_to_six_digits(low, factor, log, tmp_path_factory):
             lr = params_with([setting]).lr
             assert low * (1 - 1e-5) <= lr <= low * factor * (1 + 1e-5)
             assert setting == f"lr={lr:.6g}"
+
+
+@pytest.mark.parametrize(("restore_best", "kept"), [(True, 1), (False, 3)])
+def test_a_trial_is_worth_what_its_model_is(study, restore_best, kept):
+    history = [{"val_loss": loss} for loss in (0.9, 0.3, 0.5, 0.3)]
+    params = params_with(["subset.validation=0.1", f"early_stopping.restore_best={str(restore_best).lower()}"])
+    assert history[kept_epoch(history, params)] is history[kept]
 
 
 VALID = ["subset.validation=0.1", "lr=interval(0.001,0.1)"]

@@ -190,7 +190,7 @@ class Search:
         for record in history:
             if int(record["epoch"]) not in reported:
                 trial.report(record[self.plan.metric], int(record["epoch"]))
-        return history[_kept_epoch(history, params)][self.plan.metric]
+        return history[kept_epoch(history, params)][self.plan.metric]
 
     def _follow(self, trial: Trial, experiment: Experiment, curves: Curves) -> None:
         """Report each epoch to Optuna, and stop the training if it is not worth its end."""
@@ -241,7 +241,7 @@ def _checked(plan: Plan, params: Params) -> Params:
     return params
 
 
-def _kept_epoch(history: Sequence[Record], params: Params) -> int:
+def kept_epoch(history: Sequence[Record], params: Params) -> int:
     """Index of the epoch whose weights the model has."""
     return -1 - epochs_since_best(history) if params.early_stopping.restore_best else -1
 
