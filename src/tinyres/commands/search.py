@@ -35,20 +35,22 @@ def add(commands: Commands) -> None:
     search.add_argument("--trials", type=positive, default=20, metavar="N", help="all in all (default: 20)")
     search.add_argument("--metric", choices=["val_accuracy", "val_loss"], default="val_accuracy")
     search.add_argument(
-        "--startup", type=whole, default=5, metavar="N", help="trials before any is pruned (default: 5)"
+        "--startup", type=whole, default=5, metavar="N", help="trials that end before any is pruned (default: 5)"
     )
     search.add_argument("--warmup", type=whole, default=0, metavar="N", help="epochs before any is pruned (default: 0)")
-    search.add_argument("--storage", metavar="URL", help="Optuna's database (default: optuna.db in the repository)")
+    search.add_argument(
+        "--storage", metavar="URL", help="Optuna's database (default: OPTUNA_STORAGE, or optuna.db in the repository)"
+    )
     search.add_argument("--best", action="store_true", help="print the best command so far, and run nothing")
     search.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """All the trials; then, on the last line, the command that trains the best of them."""
-    from tinyres.search.storage import own_storage
+    from tinyres.search.storage import default_storage
     from tinyres.search.study import COMMAND, NAME, Plan, Search, best_trial
 
-    storage = arguments.storage or own_storage()
+    storage = arguments.storage or default_storage()
     if not arguments.best:
         if arguments.stage is None:
             raise UserError("Name the stage that trains the network with --stage (train-…).")

@@ -1,7 +1,7 @@
 """What a search may change: `-S` settings in Hydra's grammar, some of which leave the value open."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def params_with(settings: Sequence[str]) -> Params:
         return validate_params(load_yaml(file))
 
 
-def _names(values: dict[str, Any], prefix: str = "") -> Any:
+def _names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Dotted names of all parameters and sections."""
     for key, value in values.items():
         yield f"{prefix}{key}"

@@ -1,5 +1,6 @@
 """Where searches keep what they know: Optuna's tables in a database."""
 
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -18,9 +19,9 @@ GRACE_SECONDS = 30  # without a sign of life, after which a trial's process coun
 ATTEMPTS = 3  # at Optuna's tables, which two processes may be about to create at the same moment
 
 
-def own_storage() -> str:
-    """The SQLite file at the repository's root."""
-    return f"sqlite:///{project_root() / 'optuna.db'}"
+def default_storage() -> str:
+    """`OPTUNA_STORAGE`, as Optuna's own command has it, or the SQLite file at the repository's root."""
+    return os.environ.get("OPTUNA_STORAGE") or f"sqlite:///{project_root() / 'optuna.db'}"
 
 
 def open_storage(uri: str) -> RDBStorage:

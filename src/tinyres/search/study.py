@@ -77,7 +77,7 @@ class Search:
         params = _checked(plan, params_with(self.space.fixed))
         self.store = Store.open(params.tracking.experiment)
         direction = StudyDirection.MINIMIZE if plan.metric.endswith("loss") else StudyDirection.MAXIMIZE
-        pruner = MedianPruner(n_startup_trials=startup, n_warmup_steps=warmup)
+        pruner = MedianPruner(n_startup_trials=startup, n_warmup_steps=warmup + 1)  # epochs count from 1
         storage = open_storage(uri)
         with told_of(uri):
             self.study = optuna.create_study(
