@@ -2,10 +2,10 @@
 
 import argparse
 
-from tinyres.commands import new_study, paper, parameters, predict, promote, reproduce, speed, sync, table
+from tinyres.commands import new_study, paper, parameters, predict, promote, reproduce, search, speed, sync, table
 from tinyres.errors import told_in_one_sentence
 
-COMMANDS = (table, predict, promote, reproduce, speed, paper, parameters, sync, new_study)
+COMMANDS = (table, predict, promote, reproduce, search, speed, paper, parameters, sync, new_study)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""`tinyres search`: an Optuna study whose trials are DVC experiments and MLflow runs."""
