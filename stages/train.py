@@ -17,7 +17,7 @@ from tinyres.runtime import Machine, prepare_machine
 from tinyres.tracking.lineage import lineage_documents, lineage_tags
 from tinyres.tracking.recorder import Recorder
 from tinyres.tracking.system import system_metrics
-from tinyres.training.batches import ResidentSplit, seed_weights
+from tinyres.training.batches import ResidentSplit, place, seed_weights
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.trainer import Trainer
 
@@ -37,7 +37,7 @@ def main(name: str, folder: Path) -> None:
     seed_weights(params.seed)
     classifier = initialise(build(description), initial, params.models[name]).to(machine.device)
 
-    train, followed = load_images(folder, data, machine)
+    train, followed = load_images(folder, data, params.runtime.data, machine)
 
     key = training_key(description, folder)
     checkpoints = Checkpoints(key)
@@ -100,13 +100,15 @@ def training_key(description: ModelDescription, folder: Path) -> str:
     })  # fmt: skip
 
 
-def load_images(folder: Path, data: Description, machine: Machine) -> tuple[ResidentSplit, tuple[str, ResidentSplit]]:
+def load_images(
+    folder: Path, data: Description, where: str, machine: Machine
+) -> tuple[ResidentSplit, tuple[str, ResidentSplit]]:
     """The training images with their copies behind them, and the split to follow: validation, or else the test set."""
     train = read_split(folder / "subset/train").followed_by(read_split(folder / "augmented"))
     prefix, followed = ("val", "validation") if "validation" in data.sizes else ("test", "test")
     return (
-        ResidentSplit.from_arrays(train, machine.device),
-        (prefix, ResidentSplit.from_arrays(read_split(folder / "subset" / followed), machine.device)),
+        place(train, where, machine.device),
+        (prefix, place(read_split(folder / "subset" / followed), where, machine.device)),
     )
 
 

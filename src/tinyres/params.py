@@ -311,6 +311,10 @@ class Runtime(Section):
     sync_batch_norm: bool
     """Whether batch normalisation goes by the whole batch rather than by each process's share of it; on GPUs."""
 
+    data: Literal["auto", "device", "host", "mmap"]
+    """Where the images lie during training: on the `device`; in the `host`'s memory, whence batches go to the device;
+    or in their file (`mmap`), of which memory holds what it can. `auto`: on the device while that takes at most a
+    quarter of its free memory, else in the file. Copies by `augment.offline` are in memory in any case."""
     device: Literal["auto", "cpu", "cuda"]
     """`auto`: the GPU where there is one."""
     precision: Literal["auto", "float32", "bfloat16"]

@@ -124,14 +124,14 @@ def read_description(folder: Path | str) -> Description:
 
 
 def read_split(folder: Path | str) -> Split:
-    """One split, memory-mapped: pages are read when they are used.
+    """One split, memory-mapped: pages are read when they are used; what is changed in memory leaves the file alone.
 
     Raises:
         UserError: a file is missing or cut short.
     """
     folder = Path(folder)
     try:
-        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        images = np.load(folder / "images.npy", mmap_mode="c", allow_pickle=False)
         return Split(images, np.load(folder / "labels.npy", allow_pickle=False))
     except (FileNotFoundError, ValueError, EOFError) as error:
         raise UserError(f"{folder} does not hold whole arrays ({error}); make it again with `dvc repro`.") from None

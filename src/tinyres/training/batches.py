@@ -1,10 +1,12 @@
-"""An epoch's batches, gathered and augmented on the device that holds all the images."""
+"""An epoch's batches, gathered from where the images lie and augmented on the device."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Self
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor
 
@@ -23,15 +25,54 @@ class ResidentSplit:
     labels: Tensor
 
     @classmethod
-    def from_arrays(cls, split: Split, device: torch.device) -> "ResidentSplit":
+    def from_arrays(cls, split: Split, device: torch.device) -> Self:
         return cls(channels_first(split.images).to(device), torch.from_numpy(split.labels.copy()).to(device))
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def first(self, count: int) -> "ResidentSplit":
+    def first(self, count: int) -> Self:
         """The first `count` images."""
-        return ResidentSplit(self.images[:count], self.labels[:count])
+        return type(self)(self.images[:count], self.labels[:count])
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Images (uint8 B×3×H×W, on the device) by their numbers, int64 B where the images lie."""
+        return self.images.index_select(0, rows)  # copies whole images; `images[rows]` goes pixel by pixel
+
+
+class HostSplit(ResidentSplit):
+    """A split whose labels alone lie on the device; its images, N×H×W×3 in the machine's memory or in a file that is
+    mapped there, come batch by batch."""
+
+    @classmethod
+    def from_arrays(cls, split: Split, device: torch.device) -> Self:
+        images = torch.from_numpy(split.images).permute(0, 3, 1, 2)
+        return cls(images, torch.from_numpy(split.labels.copy()).to(device))
+
+    def take(self, rows: Tensor) -> Tensor:
+        chosen = self.images.permute(0, 2, 3, 1).index_select(0, rows)
+        return chosen.to(self.labels.device, non_blocking=True).permute(0, 3, 1, 2).contiguous()
+
+
+def place(split: Split, where: str, device: torch.device) -> ResidentSplit:
+    """The split on the device, in the host's memory, or in its file, as `runtime.data` says.
+
+    `auto` is on the device while that takes at most a quarter of its free memory, and in the file otherwise.
+    """
+    if where == "auto":
+        where = "device" if split.images.nbytes <= free_memory(device) / 4 else "mmap"
+    if where == "device":
+        return ResidentSplit.from_arrays(split, device)
+    if where == "host":
+        split = Split(np.array(split.images), split.labels)
+    return HostSplit.from_arrays(split, device)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can be had on the device."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
 
 
 @dataclass(frozen=True)
@@ -91,11 +132,12 @@ def batches(
 
     Pixels are float32 B×3×H×W in [0, 1]; labels int64 B, or float32 B×K, each class's share, where images are mixed.
     """
-    rows, recipe = plan.rows.to(split.labels.device), augmentation.recipe(plan.draws, plan.bounds)
+    recipe = augmentation.recipe(plan.draws, plan.bounds)
+    rows_of_images, rows_of_labels = plan.rows.to(split.images.device), plan.rows.to(split.labels.device)
     for number in range(first, len(plan.bounds)):
-        chosen = rows[slice(*plan.bounds[number])]
-        images = split.images.index_select(0, chosen)  # copies whole images; `images[chosen]` goes pixel by pixel
-        yield augmentation(images, split.labels[chosen], recipe, number)
+        batch = slice(*plan.bounds[number])
+        images, labels = split.take(rows_of_images[batch]), split.labels[rows_of_labels[batch]]
+        yield augmentation(images, labels, recipe, number)
 
 
 def seed_weights(seed: int) -> None:
