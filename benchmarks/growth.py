@@ -1,29 +1,33 @@
 """What more images cost. Time: whole epochs of our trainer with next to no network, so that the input is nearly all of
 it, at the same number of images per turn (20 epochs of 2,500, 5 of 10,000, 1 of 50,000). Memory: the peak of a process
 that reads the images as the train stage does, holds them on the device, draws a whole epoch and takes its last four
-steps with the modified ResNet-18 at batch 64, MLflow loaded as in the stage."""
+steps with the modified ResNet-18 at batch 64, MLflow loaded as in the stage. Ten times CIFAR-100 stays in its file
+(`runtime.data: mmap`), freshly written; its process's memory is what it holds itself after a whole epoch, without the
+pages of the file that the system keeps while nobody needs the room."""
 
 import multiprocessing
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from benchmarks.measure import Figure, interleave, median, peak_memory, ratios, spread
+from benchmarks.measure import Figure, interleave, median, own_memory, peak_memory, ratios, spread
 from benchmarks.setting import Setting, epoch_seconds, first, make_trainer, paper_params
-from tinyres.data.arrays import read_split, write_split
+from tinyres.data.arrays import Split, read_split, write_split
 from tinyres.runtime import prepare_machine
 
 TITLE = "Growth"
 REPETITIONS = 5
 COUNTS = (2_500, 10_000, 50_000)
 LAST_STEPS = 4
+TIMES = 10
 
 
 def measure(setting: Setting) -> list[Figure]:
     """Time per image against that of 10,000 images, and peak memory, at each size."""
-    return [*times(setting), *memory(setting)]
+    return [*times(setting), *memory(setting), *from_its_file(setting)]
 
 
 def times(setting: Setting) -> list[Figure]:
@@ -60,6 +64,38 @@ def memory(setting: Setting) -> list[Figure]:
         target = "< 2.5" if count == COUNTS[-1] and not setting.on_gpu else ""
         figures.append(Figure(f"peak memory of the process, {count:,} images", host, " GB", target, detail))
     return figures
+
+
+def from_its_file(setting: Setting) -> list[Figure]:
+    """Ten times the images, mapped: time per image against those held on the device, and memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        many = np.concatenate([setting.images.images] * TIMES)
+        write_split(Path(folder) / "train", Split(many, np.concatenate([setting.images.labels] * TIMES)))
+        del many
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+            seconds = interleave(
+                {
+                    "held": lambda: pool.submit(epoch_per_image, setting.images, "device").result()[0],
+                    "mapped": lambda: pool.submit(epoch_per_image, Path(folder) / "train", "mmap").result()[0],
+                },
+                REPETITIONS // 2,
+            )
+            held = pool.submit(epoch_per_image, Path(folder) / "train", "mmap").result()[1]
+    pairs = ratios(seconds["mapped"], seconds["held"])
+    count = f"{TIMES * len(setting.images):,} images in their file"
+    detail = f"{median(seconds['mapped']) * 1e6:.1f} µs per image; {spread(pairs)}"
+    size = TIMES * setting.images.images.nbytes / 1e9
+    return [
+        Figure(f"time per image, {count}, against 50,000 on the device", median(pairs), "×", "", detail),
+        Figure(f"memory of the process, {count}", held, " GB", "< 2.5", f"the file has {size:.2f} GB"),
+    ]
+
+
+def epoch_per_image(images: Split | Path, where: str) -> tuple[float, float]:
+    """Seconds of an epoch per image, and what the process then holds, GB."""
+    split = read_split(images) if isinstance(images, Path) else images
+    trainer = make_trainer("linear", split, 64, prepare_machine(paper_params().runtime), where)
+    return epoch_seconds(trainer) / len(split), own_memory()
 
 
 def train_a_little(folder: Path) -> tuple[float, float]:

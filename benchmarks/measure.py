@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 import torchvision
 
@@ -81,6 +82,11 @@ def peak_memory() -> float:
         return int(line.split()[1]) * 1024 / 1e9
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def own_memory() -> float:
+    """The memory that this process holds now, GB, without the pages of files that are mapped into it."""
+    return (psutil.Process().memory_info().rss - getattr(psutil.Process().memory_info(), "shared", 0)) / 1e9
 
 
 def environment(device: torch.device, images: str) -> str:

@@ -15,7 +15,7 @@ from tinyres.data.arrays import Split
 from tinyres.models import Classifier
 from tinyres.params import Params, load_yaml, validate_params
 from tinyres.runtime import Machine, prepare_machine
-from tinyres.training.batches import ResidentSplit
+from tinyres.training.batches import place
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.interruption import StopRequest
 from tinyres.training.trainer import Trainer
@@ -80,14 +80,14 @@ def paper_params(**changes: Any) -> Params:
     return validate_params(load_yaml(ROOT / "params.yaml") | changes)
 
 
-def make_trainer(network: str, split: Split, batch_size: int, machine: Machine) -> Trainer:
+def make_trainer(network: str, split: Split, batch_size: int, machine: Machine, where: str = "device") -> Trainer:
     """Our trainer with the paper's recipe, showing nothing; no checkpoint is written unless `fit` is called."""
     params = paper_params(batch_size=batch_size, epochs=1000)  # more than are measured
     torch.manual_seed(0)
     classifier = Classifier(make_network(network), MEAN, STD).to(machine.device)
-    resident = ResidentSplit.from_arrays(with_classes(split, network), machine.device)
+    images = place(with_classes(split, network), where, machine.device)
     trainer = Trainer(
-        *(params, network, classifier, classes_of(network), resident, ("test", resident), machine),
+        *(params, network, classifier, classes_of(network), images, ("test", images), machine),
         Checkpoints("benchmarks"),
     )
     trainer.progress.is_terminal = trainer.progress.announces_cost = False
