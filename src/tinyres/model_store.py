@@ -37,16 +37,15 @@ def model_folder(model: str) -> Iterator[Path]:
 
 def _download(name: str, place: Path) -> Path:
     """The model folder inside an MLflow model, which holds code as well; that is left alone."""
-    from tinyres.tracking.store import tracking_uri  # before MLflow: it sets how long that waits for a server
+    from tinyres.tracking.store import existing_uri  # before MLflow: it sets how long that waits for a server
 
     import mlflow  # isort: skip  # seconds of imports, which a model's own folder can do without
     from sqlalchemy.exc import SQLAlchemyError
 
-    store, uri = tracking_uri(), MLFLOW_URI.fullmatch(name)
+    uri = MLFLOW_URI.fullmatch(name)
     if uri is None:
         raise UserError(f"{name!r} names no model; write runs:/RUN_ID, models:/NAME/VERSION or models:/NAME@ALIAS.")
-    if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).exists():
-        raise UserError(f"There is no MLflow store at {store}; run `dvc repro` first, or set MLFLOW_TRACKING_URI.")
+    store = existing_uri()
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     mlflow.set_tracking_uri(store)
     missing = f"MLflow at {store} has no {name}; `make ui` shows what it has."

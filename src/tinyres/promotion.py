@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
@@ -18,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tinyres.answers import Answers, read_answers
 from tinyres.errors import UserError
 from tinyres.tracking.registry import CHAMPION, TEST_IMAGES, champion, registry_lock, version_of
-from tinyres.tracking.store import MODEL, Store, tracking_uri
+from tinyres.tracking.store import MODEL, Store, existing_uri, tracking_uri
 from tinyres.uncertainty import compare
 
 
@@ -83,9 +82,7 @@ def _judge(store: Store, version: ModelVersion, run: Run) -> tuple[bool, str]:
 
 def _find(run_id: str) -> tuple[Store, Run]:
     """A run that trained a model, and the store of its experiment."""
-    uri = tracking_uri()
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        raise UserError(f"There is no MLflow store at {uri}; run `dvc repro` first, or set MLFLOW_TRACKING_URI.")
+    uri = existing_uri()
     mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri)
     missing = f"MLflow at {uri} has no training run {run_id!r}; `tinyres table --runs` lists some."

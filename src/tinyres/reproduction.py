@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from tinyres.errors import UserError
 from tinyres.params import parse_yaml
 from tinyres.tracking.lineage import CLEAN, COMMIT, DATA, ENVIRONMENT, EXPERIMENT, PARAMS, PATCH, STAGE, STUDY
-from tinyres.tracking.store import WEIGHTS, tracking_uri
+from tinyres.tracking.store import WEIGHTS, existing_uri, tracking_uri
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the second of what is no id at all
 PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_/-]*")  # text that Hydra's grammar takes as it is
@@ -30,9 +30,7 @@ def reproduction(run_id: str) -> str:
     Raises:
         UserError: there is no such run, it does not say where it comes from, or its commit is not in this repository.
     """
-    store = tracking_uri()
-    if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).exists():
-        raise UserError(f"There is no MLflow store at {store}; run `dvc repro` first, or set MLFLOW_TRACKING_URI.")
+    store = existing_uri()
     try:
         run = MlflowClient(store).get_run(run_id)
     except MlflowException as error:

@@ -8,9 +8,8 @@ from mlflow.tracking import MlflowClient
 
 from tinyres.errors import UserError
 from tinyres.models import weights_hash
-from tinyres.project import project_root
 from tinyres.tables import Table
-from tinyres.tracking.store import MODEL, WEIGHTS, tracking_uri
+from tinyres.tracking.store import MODEL, WEIGHTS, existing_uri, tracking_uri
 
 SPEED = "images_per_second"
 
@@ -24,10 +23,7 @@ def speed_table(folders: Sequence[Path]) -> Table:
         UserError: a folder holds no model, or the store no training of it.
     """
     header = ["network", "training images/s (median)", "slowest epoch", "fastest epoch", "epochs", "on"]
-    store = project_root() / "mlflow.db"
-    if tracking_uri() == f"sqlite:///{store}" and not store.exists():  # a client would make one
-        raise UserError(f"There is no MLflow store at {store} yet; run `dvc repro` first.")
-    client = MlflowClient(tracking_uri())
+    client = MlflowClient(existing_uri())
     rows = []
     for folder in folders:
         speeds, environment = training_speeds(client, folder)

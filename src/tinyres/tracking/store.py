@@ -56,6 +56,18 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or own_uri()
 
 
+def existing_uri() -> str:
+    """The URI of a store to read; of an SQLite file that is not there, MLflow's client would make an empty one.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    uri = tracking_uri()
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        raise UserError(f"There is no MLflow store at {uri}; run `dvc repro` first, or set MLFLOW_TRACKING_URI.")
+    return uri
+
+
 def own_uri() -> str:
     """The SQLite file at the repository's root."""
     return f"sqlite:///{project_root() / 'mlflow.db'}"
@@ -98,10 +110,8 @@ class Store:
 
     @classmethod
     def _connected(cls, experiment: str, create: bool) -> "Store":
-        uri, root = tracking_uri(), project_root()
+        uri, root = tracking_uri() if create else existing_uri(), project_root()
         mlflow.set_tracking_uri(uri)
-        if not create and uri == own_uri() and not (root / "mlflow.db").exists():
-            raise UserError(f"There is no MLflow store at {root / 'mlflow.db'} yet; run `dvc repro` first.")
         with FileLock(root / "mlflow.lock"):
             _try_database(uri)
             client = MlflowClient(uri)
