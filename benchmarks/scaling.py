@@ -21,18 +21,16 @@ TITLE = "Scaling"
 
 
 def measure(setting: Setting) -> list[Figure]:
-    """Per network: a step of one process, and the gain of two where there are two cores or GPUs."""
+    """Per network: a step of one process, and what two gain, unless there is but one GPU."""
     measured = train_in_ranks(setting)
     figures = []
     for network, name in NETWORKS.items():
         own = measured["networks"].pop(network) | {each: measured[each] for each in ("drawing", "augmentation")}
         cost = costs(own)
-        seconds = cost.fixed + (cost.network + cost.augmentation + cost.drawing) * BATCH
-        detail = (
-            f"{cost.fixed * 1e3:.3g} ms, and {(cost.network + cost.augmentation + cost.drawing) * 1e6:.3g} µs per "
-            f"image; {own['gradient'] / 1e6:.1f} MB of gradient"
-        )
-        figures.append(Figure(f"{name}, step of {BATCH}, one process", seconds * 1e3, " ms", "", detail, own))
+        image = cost.network + cost.augmentation + cost.drawing
+        detail = f"fitted: {cost.fixed * 1e3:.3g} ms and {image * 1e3:.3g} ms an image; {own['gradient'] / 1e6:.1f} MB"
+        milliseconds = own["steps"][str(BATCH)] * 1e3
+        figures.append(Figure(f"{name}, step of {BATCH}, one process", milliseconds, " ms", "", detail, own))
         for way, words in {"strong": f"batch {BATCH}", "weak": f"batch {BATCH} each"}.items():
             if "together" in own:
                 pairs = own["together"][way]
@@ -42,8 +40,8 @@ def measure(setting: Setting) -> list[Figure]:
 
 
 def train_in_ranks(setting: Setting) -> dict[str, Any]:
-    """What `benchmarks.ranks` measures, with as many processes as there are devices for, two at most."""
-    processes = min(2, torch.cuda.device_count() if setting.on_gpu else os.cpu_count() or 1)
+    """What `benchmarks.ranks` measures, with two processes, or one where there is one GPU."""
+    processes = min(2, torch.cuda.device_count()) if setting.on_gpu else 2
     threads = {} if setting.on_gpu else {"OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "measured.json"

@@ -109,7 +109,7 @@ def check_table(measured: Mapping[str, Any]) -> str:
 def prediction_table(kind: str, own: Mapping[str, Any]) -> str:
     """Efficiency and limit of one network: a row per number of processes, a column per link and way to grow."""
     measured = measured_link(own)
-    links = {"loopback": measured} if kind == "cpu" and measured else ASSUMED
+    links = {"loopback": measured} if kind == "cpu" and measured is not None else ASSUMED
     header, columns = ["processes"], []
     for grows, words in ((False, "in all"), (True, "each")):
         for name, link in links.items():
