@@ -1,4 +1,4 @@
-"""Measure all benchmarks, or the named ones; then write `results.json` and the page on it."""
+"""Measure all benchmarks, or the named ones; then write `results.json` and the pages on it."""
 
 import argparse
 import json
@@ -16,6 +16,8 @@ from benchmarks import (
     input_rate,
     policies,
     projection,
+    scaling,
+    scaling_page,
     start_up,
     tracking,
 )
@@ -33,6 +35,7 @@ BENCHMARKS = {
     "end-to-end": end_to_end,
     "growth": growth,
     "arithmetic": arithmetic,
+    "scaling": scaling,
     "projection": projection,
     "start-up": start_up,
     "image-folder": image_folder,
@@ -64,11 +67,12 @@ def measure(name: str, setting: Setting) -> dict[str, Any]:
 
 
 def save(kind: str, name: str, result: dict[str, Any]) -> None:
-    """Put one result beside the others, and write the page anew."""
+    """Put one result beside the others, and write the pages anew."""
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     results.setdefault(kind, {})[name] = result
     write_json(RESULTS, results)
     write_text(PAGE, render(results, BENCHMARKS))
+    write_text(scaling_page.PAGE, scaling_page.render(results))
 
 
 if __name__ == "__main__":

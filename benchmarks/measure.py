@@ -6,8 +6,9 @@ import resource
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -26,6 +27,8 @@ class Figure:
     """`≥ 20`, `< 2.5`, `within 0.10 of 1`, or nothing."""
     detail: str
     """What the number was made of."""
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    """What a page of its own goes on from."""
 
     def reached(self) -> bool:
         """Whether the value meets its target."""
