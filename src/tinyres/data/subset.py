@@ -77,7 +77,7 @@ def set_validation_aside(splits: dict[str, Split], subset: Subset, seed: int) ->
 
 
 def set_unlabelled_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
-    """Move `subset.unlabelled` images, a stratified draw, from the training split into a split for pretraining alone."""
+    """Move `subset.unlabelled` training images, a stratified draw, into a split for pretraining alone."""
     if not subset.unlabelled:
         return splits
     origin = splits["train"]
