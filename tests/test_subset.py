@@ -30,7 +30,7 @@ AQUATIC = ["beaver", "dolphin", "otter", "seal", "whale"]
 
 def subset(**changes: Any) -> Subset:
     defaults = {"classes": "all", "per_class": None, "image_size": None, "validation": 0, "validation_from": "train"}
-    return Subset(**defaults | changes)
+    return Subset(**defaults | {"unlabelled": 0} | changes)
 
 
 def toy(sizes: Sequence[int], test_sizes: Sequence[int] = (4, 4)) -> Source:
@@ -193,6 +193,37 @@ def test_each_chosen_image_is_resized_as_predict_does(source, tmp_path):
 def test_images_of_that_size_already_keep_their_bytes(source):
     same, as_they_are = (extract(source, subset(per_class=2, image_size=size), seed=0)[1] for size in (32, None))
     assert all(np.array_equal(same[name].images, as_they_are[name].images) for name in same)
+
+
+# Images without labels.
+
+
+def test_unlabelled_images_are_the_same_share_of_every_class_and_of_the_training_images_alone():
+    source = toy((40, 20), (4, 4))
+    description, splits = extract(source, subset(unlabelled=0.75), seed=0)
+    assert description.sizes == {"train": 15, "test": 8, "unlabelled": 45}
+    assert np.bincount(splits["unlabelled"].labels).tolist() == [30, 15]
+    assert sorted(rows(splits["train"]) + rows(splits["unlabelled"])) == list(range(60))
+    assert rows(splits["test"]) == list(range(8))
+
+
+def test_validation_images_are_the_same_with_and_without_unlabelled_ones():
+    source = toy((40, 20))
+    _, both = extract(source, subset(validation=12, unlabelled=0.5), seed=3)
+    _, alone = extract(source, subset(validation=12), seed=3)
+    assert rows(both["validation"]) == rows(alone["validation"])
+    assert sorted(rows(both["train"]) + rows(both["unlabelled"])) == rows(alone["train"])
+
+
+def test_other_images_lose_their_labels_with_another_seed():
+    draws = [rows(extract(toy((40, 20)), subset(unlabelled=0.5), seed)[1]["unlabelled"]) for seed in (0, 0, 1)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+@pytest.mark.parametrize(("unlabelled", "count"), [(0.001, 0), (60, 60), (80, 80)])
+def test_some_training_images_keep_their_labels_and_some_lose_them(unlabelled, count):
+    with pytest.raises(UserError, match=f"^subset.unlabelled takes {count} of the 60 train images; give a number"):
+        extract(toy((40, 20)), subset(unlabelled=unlabelled), seed=0)
 
 
 # The array format.

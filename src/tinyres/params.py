@@ -73,13 +73,16 @@ class Subset(Section):
     """Images set aside for validation: a share below 1, or a whole number of images; 0 for none."""
     validation_from: Literal["train", "test"]
     """`train`: a stratified draw, by `seed`, from the training images; `test`: the first test images, in order."""
+    unlabelled: NotNegative
+    """Training images that serve `pretrain` alone, which looks at no label: a share below 1, or a whole number of
+    images; a stratified draw, by `seed`; 0 for none."""
 
-    @field_validator("validation")
+    @field_validator("validation", "unlabelled")
     @classmethod
-    def _share_or_whole_number(cls, validation: float) -> float:
-        if validation >= 1 and not validation.is_integer():
+    def _share_or_whole_number(cls, images: float) -> float:
+        if images >= 1 and not images.is_integer():
             raise ValueError("give a share below 1 or a whole number of images")
-        return validation
+        return images
 
 
 class OnlineAugmentation(Section):
@@ -124,6 +127,14 @@ class Augment(Section):
     offline: list[str]
     """Names of pipelines; each adds one changed copy of the training set."""
     online: OnlineAugmentation
+
+
+class Pretrain(Section):
+    """The stage `pretrain`. All that is not here is as in the other trainings, except that nothing is mirrored."""
+
+    epochs: Count
+    """How often every training image, unlabelled ones included, is seen in each of its four rotations, by which a
+    network learns to tell them apart (Gidaris et al., 2018, arXiv:1803.07728)."""
 
 
 class Optimizer(Section):
@@ -341,6 +352,7 @@ class Params(Section):
     data: Data
     subset: Subset
     augment: Augment
+    pretrain: Pretrain
     optimizer: Optimizer
     scheduler: Scheduler
     loss: Loss

@@ -4,7 +4,7 @@
     <folder>/<split>/images.npy   uint8, N×H×W×3
     <folder>/<split>/labels.npy   int64, N, values 0…K−1
 
-Splits are `train`, `test` and, where one was set aside, `validation`.
+Splits are `train`, `test` and, where some were set aside, `validation` and `unlabelled`.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Choosing classes and images from a source, and setting a validation split aside."""
+"""Choosing classes and images from a source, and setting some aside, for validation or for pretraining."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from tinyres.data.arrays import Description, Labels, Source, Split, channel_statistics
 from tinyres.errors import UserError, nearest
 from tinyres.params import Subset
+
+UNLABELLED = 1  # names the seed of that draw, apart from the one of validation images
 
 
 def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dict[str, Split]]:
@@ -15,7 +17,7 @@ def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dic
     `subset.image_size` gives another.
 
     Raises:
-        UserError: a class does not exist, or the validation split leaves nothing to train or test on.
+        UserError: a class does not exist, or what is set aside leaves nothing to train or test on.
     """
     classes = choose_classes(source, subset.classes)
     splits = {name: _relabel(source, split, classes) for name, split in source.splits.items()}
@@ -24,6 +26,7 @@ def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dic
     if subset.image_size is not None:
         splits = {name: _resize(split, subset.image_size) for name, split in splits.items()}
     splits = set_validation_aside(splits, subset, seed)
+    splits = set_unlabelled_aside(splits, subset, seed)
     mean, std = channel_statistics(splits["train"].images)
     height, width = splits["train"].images.shape[1:3]
     superclasses = [source.superclasses[name] for name in classes] if source.superclasses else None
@@ -65,21 +68,40 @@ def set_validation_aside(splits: dict[str, Split], subset: Subset, seed: int) ->
     if not subset.validation:
         return splits
     origin = splits[subset.validation_from]
-    count = round(subset.validation * len(origin)) if subset.validation < 1 else int(subset.validation)
-    if not 0 < count < len(origin):
+    count = _number(subset.validation, "validation", len(origin), subset.validation_from)
+    if subset.validation_from == "test":
+        rows = np.arange(count)
+    else:
+        rows = _stratified(origin.labels, count, np.random.default_rng(seed))
+    return splits | _apart(origin, rows, subset.validation_from, "validation")
+
+
+def set_unlabelled_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
+    """Move `subset.unlabelled` training images, a stratified draw, into a split for pretraining alone."""
+    if not subset.unlabelled:
+        return splits
+    origin = splits["train"]
+    count = _number(subset.unlabelled, "unlabelled", len(origin), "train")
+    rows = _stratified(origin.labels, count, np.random.default_rng([seed, UNLABELLED]))
+    return splits | _apart(origin, rows, "train", "unlabelled")
+
+
+def _number(wanted: float, parameter: str, available: int, split: str) -> int:
+    """Images, from a share or a number of those available."""
+    count = round(wanted * available) if wanted < 1 else int(wanted)
+    if not 0 < count < available:
         raise UserError(
-            f"subset.validation takes {count} of the {len(origin)} {subset.validation_from} images; "
+            f"subset.{parameter} takes {count} of the {available} {split} images; "
             "give a number that leaves some for both."
         )
-    chosen = np.zeros(len(origin), bool)
-    if subset.validation_from == "test":
-        chosen[:count] = True
-    else:
-        chosen[_stratified(origin.labels, count, np.random.default_rng(seed))] = True
-    return splits | {
-        subset.validation_from: origin.take(np.flatnonzero(~chosen)),
-        "validation": origin.take(np.flatnonzero(chosen)),
-    }
+    return count
+
+
+def _apart(split: Split, rows: NDArray[np.intp], name: str, of_rows: str) -> dict[str, Split]:
+    """Two splits by name: without the rows, and of them alone; both in the order that the images had."""
+    chosen = np.zeros(len(split), bool)
+    chosen[rows] = True
+    return {name: split.take(np.flatnonzero(~chosen)), of_rows: split.take(np.flatnonzero(chosen))}
 
 
 def _stratified(labels: Labels, count: int, generator: np.random.Generator) -> NDArray[np.intp]:
