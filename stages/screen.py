@@ -14,7 +14,7 @@ from tinyres.models import Classifier, build_network
 from tinyres.params import Params, read_params
 from tinyres.runtime import Machine, prepare_machine
 from tinyres.screening import effects_of, effects_table, runs_table, screening_design
-from tinyres.training.batches import ResidentSplit, seed_weights
+from tinyres.training.batches import place, seed_weights
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.interruption import StopRequest
 from tinyres.training.trainer import Trainer
@@ -58,7 +58,7 @@ def train(network: str, params: Params, seed: int, machine: Machine) -> float:
     params = params.model_copy(update={"seed": seed})
     data = read_description(SUBSET)
     images, followed = (
-        ResidentSplit.from_arrays(read_split(SUBSET / name), machine.device) for name in ("train", "validation")
+        place(read_split(SUBSET / name), params.runtime.data, machine.device) for name in ("train", "validation")
     )
     seed_weights(seed)
     spec = params.models[network]
