@@ -94,7 +94,7 @@ def from_its_file(setting: Setting) -> list[Figure]:
 def epoch_per_image(images: Split | Path, where: str) -> tuple[float, float]:
     """Seconds of an epoch per image, and what the process then holds, GB."""
     split = read_split(images) if isinstance(images, Path) else images
-    trainer = make_trainer("linear", split, 64, prepare_machine(paper_params().runtime), where)
+    trainer = make_trainer("linear", split, 64, prepare_machine(paper_params().runtime), where=where)
     return epoch_seconds(trainer) / len(split), own_memory()
 
 

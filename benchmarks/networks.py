@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import nn
 
 from tinyres.models import build_network
-from tinyres.params import read_params
+from tinyres.params import Model, read_params
 
 SIZE = (32, 32)  # pixels
 ROOT = Path(__file__).parents[1]
@@ -22,9 +22,8 @@ def pooled_linear(classes: int) -> nn.Module:
     return nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(3 * 4 * 4, classes))
 
 
-def make_network(name: str) -> nn.Module:
-    """A network by name, with fresh weights."""
+def make_network(name: str, spec: Model | None = None) -> nn.Module:
+    """A network by name, with fresh weights; with a specification of its own, or else its study's."""
     if name == "linear":
         return pooled_linear(classes=100)
-    spec = SPECS[name]
-    return build_network(spec, 5 if name == "cnn" else 100, SIZE)
+    return build_network(spec or SPECS[name], 5 if name == "cnn" else 100, SIZE)

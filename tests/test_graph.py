@@ -85,7 +85,7 @@ def test_modules_import_only_from_the_floors_below():
         {"inference", "cost", "calibration", "superclasses", "uncertainty", "answers"},
         {"training", "evaluation", "embedding", "tracking", "serving"},
         {"tables", "figures", "model_store", "prediction", "promotion", "reproduction", "claims", "parameter_table"},
-        {"ablation", "speed", "paper", "initial_weights", "new_study", "search", "scaling"},
+        {"ablation", "screening", "speed", "paper", "initial_weights", "new_study", "search", "scaling"},
         {"commands", "model_training"},
         {"cli"},
     ]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tinyres.errors import UserError
-from tinyres.params import Params, flat, load_yaml, plain, read_params, select, validate_params
+from tinyres.params import Params, apply_settings, flat, load_yaml, plain, read_params, select, validate_params
 
 FILE = Path(__file__).parents[1] / "params.yaml"
 COMMITTED = load_yaml(FILE)
@@ -235,3 +235,28 @@ def test_flat_names_every_value_by_its_path():
         "none": {},
         "list": [1],
     }
+
+
+def test_settings_change_what_the_file_says_and_nothing_else():
+    settings = ["lr=1e-2", "optimizer.name=sgd", "augment.online.policy=null", "models.modified.stem.maxpool=true"]
+    content = apply_settings(COMMITTED, [*settings, "scheduler.milestones=[10, 20]"])
+    before, after = flat(COMMITTED), flat(content)
+    assert {name: after[name] for name in after if after[name] != before[name]} == {
+        "lr": 0.01,
+        "optimizer.name": "sgd",
+        "models.modified.stem.maxpool": True,
+        "scheduler.milestones": [10, 20],
+    }
+    assert read_params("lr", "optimizer", file=FILE, settings=settings).optimizer.name == "sgd"
+    assert apply_settings(COMMITTED, []) == COMMITTED
+
+
+@pytest.mark.parametrize("setting", ["lr", "lr.rate=1", "optimiser.name=sgd", ""])
+def test_a_setting_that_leads_nowhere_is_refused(setting):
+    with pytest.raises(UserError, match=r"changes no parameter; write it as section\.name=value"):
+        apply_settings(COMMITTED, [setting])
+
+
+def test_a_setting_of_an_unknown_name_is_answered_as_in_the_file():
+    with pytest.raises(UserError, match=r"unknown parameter 'optimizer\.nam'; did you mean 'name'"):
+        read_params("optimizer", file=FILE, settings=["optimizer.nam=sgd"])

@@ -4,8 +4,10 @@ A stage names the parameters it reads (`read_params("seed", "lr")`) and can reac
 can be held to it by a test.
 """
 
+import copy
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -413,18 +415,19 @@ _Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"(true|True|TRUE|false|False
 _Loader.add_implicit_resolver(_FLOAT, re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789"))
 
 
-def read_params(*names: str, file: Path | str = "params.yaml") -> Params:
+def read_params(*names: str, file: Path | str = "params.yaml", settings: Sequence[str] = ()) -> Params:
     """Read and check the whole file, then hand out only the named parameters.
 
     Args:
         names: top-level keys (`seed`), or `section.key` for one entry of a section (`models.baseline`,
             `augment.online`). Reaching for anything else on the result raises AttributeError or KeyError.
         file: the parameters file, by default the one in the working folder.
+        settings: changes to what the file says, as after DVC's `-S`: `lr=0.1`.
 
     Raises:
         UserError: the file is missing or unreadable, or a value does not fit the schema.
     """
-    params = validate_params(load_yaml(Path(file)), str(file))
+    params = validate_params(apply_settings(load_yaml(Path(file)), settings), str(file))
     return Params.model_construct(**select(params, *names))
 
 
@@ -452,6 +455,25 @@ def parse_yaml(text: str | bytes, file: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{file} holds no parameters; restore it with `git checkout {file}`.")
     return content
+
+
+def apply_settings(content: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """A copy of a parameters file's content, changed as DVC's `-S` changes it: `optimizer.name=sgd`.
+
+    Raises:
+        UserError: a setting has no `=`, leads into something that is no section, or its value is no YAML.
+    """
+    changed = copy.deepcopy(content)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        *sections, key = name.split(".")
+        place: Any = changed
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if not equals or not isinstance(place, dict):
+            raise UserError(f"The setting {setting!r} changes no parameter; write it as section.name=value.")
+        place[key] = parse_yaml(f"value: {value}", setting)["value"]
+    return changed
 
 
 def validate_params(content: dict[str, Any], file: str = "params.yaml") -> Params:

@@ -1,0 +1,144 @@
+"""Screening: a design in which each ingredient's effect is its own, and what the runs tell of it."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinyres.data import digits
+from tinyres.data.arrays import write_dataset
+from tinyres.data.subset import extract
+from tinyres.params import apply_settings, flat, load_yaml, read_params
+from tinyres.screening import effects_of, effects_table, runs_table, screening_design
+
+ROOT = Path(__file__).resolve().parents[1]
+INGREDIENTS = st.integers(1, 16)
+RECIPE = ("lr", "weight_decay", "augment", "optimizer", "scheduler", "loss", "early_stopping")
+
+
+@given(INGREDIENTS)
+@settings(deadline=None)
+def test_each_ingredient_is_in_half_of_the_runs_and_each_pair_in_a_quarter(count):
+    design = screening_design(count)
+    runs = len(design)
+    together = design.T.astype(int) @ design
+    assert design.shape == (runs, count)
+    assert (np.diag(together) == runs // 2).all()
+    assert (together[~np.eye(count, dtype=bool)] == runs // 4).all()
+    assert runs == 8 or runs < 4 * count  # no more than it takes
+
+
+def test_the_first_run_has_everything():
+    assert screening_design(8)[0].all()
+
+
+@given(st.lists(st.floats(-0.1, 0.1), min_size=1, max_size=16), st.floats(0.2, 0.8))
+@settings(deadline=None)
+def test_what_ingredients_add_up_to_is_told_apart_exactly(added, base):
+    design = screening_design(len(added))
+    effects = effects_of(design, base + design @ np.array(added))
+    assert [each.value for each in effects] == pytest.approx(added, abs=1e-12)
+    for each in effects:
+        assert each.with_it - each.without == pytest.approx(each.value, abs=1e-12)
+        assert each.high - each.low == pytest.approx(0, abs=1e-9)  # nothing is left to chance
+
+
+@given(st.integers(2, 8), st.data())
+@settings(deadline=None)
+def test_what_two_ingredients_do_to_each_other_is_nobodys_effect(count, data):
+    """It widens the interval instead."""
+    first, second = data.draw(st.permutations(range(count)))[:2]
+    design = screening_design(count)
+    signs = np.where(design, 1, -1)
+    effects = effects_of(design, 0.5 + 0.01 * signs[:, first] * signs[:, second])
+    assert [each.value for each in effects] == pytest.approx([0] * count, abs=1e-12)
+    assert all(each.low < -0.001 and each.high > 0.001 for each in effects)
+
+
+def test_the_interval_holds_the_effect_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    design, true = screening_design(8), 0.02
+    held = []
+    for _ in range(1000):
+        effect = effects_of(design, 0.5 + true * design[:, 3] + generator.normal(0, 0.01, len(design)))[3]
+        held.append(effect.low <= true <= effect.high)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_table_begins_with_what_helps_most():
+    settings_of = {"first": ["a=1"], "second": ["b=1", "c=2"], "third": ["d=1"]}
+    design = screening_design(3)
+    effects = dict(zip(settings_of, effects_of(design, 0.5 + design @ np.array([0.01, 0.03, -0.02])), strict=True))
+    rows = effects_table(effects, settings_of).rows
+    assert [(row[0], row[3], row[5]) for row in rows] == [
+        ("second", "+3.00", "`b=1` `c=2`"),
+        ("first", "+1.00", "`a=1`"),
+        ("third", "-2.00", "`d=1`"),
+    ]
+
+
+def test_every_run_is_told():
+    design = screening_design(2)
+    table = runs_table(["one", "other"], design, [0.25] * len(design))
+    assert table.header == ["run", "one", "other", "val_accuracy"]
+    assert table.rows[0] == ["0", "1", "1", "0.2500"]
+    assert len(table.rows) == len(design)
+
+
+def recipe(folder: str) -> dict[str, object]:
+    content = load_yaml(ROOT / folder / "params.yaml")
+    return flat({name: content[name] for name in RECIPE})
+
+
+def screened_settings() -> list[str]:
+    groups = yaml.safe_load((ROOT / "studies/ingredients/ingredients.yaml").read_text())
+    return [setting for group in groups.values() for setting in group]
+
+
+def test_the_study_begins_with_the_papers_recipe():
+    assert recipe("studies/ingredients") == recipe(".")
+
+
+def test_the_tuned_recipe_has_nothing_that_was_not_screened():
+    paper, tuned = recipe("."), recipe("studies/tuned")
+    screened = {setting.partition("=")[0] for setting in screened_settings()}
+    assert {name for name in tuned if tuned[name] != paper[name]} <= screened
+
+
+def test_every_screened_setting_changes_the_recipe():
+    paper = load_yaml(ROOT / "studies/ingredients/params.yaml")
+    for setting in screened_settings():
+        assert apply_settings(paper, [setting]) != paper, setting
+
+
+@pytest.mark.slow
+def test_the_stage_trains_every_run_of_the_design(tmp_path):
+    """On scikit-learn's digits, with an ingredient that hinders learning altogether: the table says so."""
+    tried = {"no learning": ["lr=1e-12"], "smoothing": ["loss.label_smoothing=0.1"]}
+    (tmp_path / "ingredients.yaml").write_text(yaml.safe_dump(tried, sort_keys=False))
+    small = ["epochs=4", "batch_size=16", "subset.classes=all", "subset.per_class=25", "subset.validation=100"]
+    off = [f"augment.online.{name}=0" for name in ("crop_padding", "flip", "rotation", "hue")]
+    content = apply_settings(load_yaml(ROOT / "studies/ingredients/params.yaml"), ["data.source=digits", *small, *off])
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    digits.download(tmp_path / "raw")
+    subset = read_params("subset", file=tmp_path / "params.yaml").subset
+    write_dataset(tmp_path / "data/subset", *extract(digits.read(tmp_path / "raw"), subset, seed=0))
+
+    command = [sys.executable, ROOT / "stages/screen.py", "baseline", "./ingredients.yaml"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    told = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    rows = list(csv.DictReader((tmp_path / "metrics/runs.csv").read_text().splitlines()))
+    assert [(row["no learning"], row["smoothing"]) for row in rows].count(("1", "0")) == len(rows) // 4
+    learnt = {has: [float(row["val_accuracy"]) for row in rows if row["no learning"] == has] for has in "01"}
+    assert min(learnt["0"]) > max(learnt["1"])
+    last = (tmp_path / "metrics/ingredients.md").read_text().splitlines()[-1]
+    assert last.startswith("| no learning")
+    assert "`lr=1e-12`" in last
