@@ -323,7 +323,6 @@ class Runtime(Section):
     rendezvous for several machines); each process takes its share of every batch."""
     sync_batch_norm: bool
     """Whether batch normalisation goes by the whole batch rather than by each process's share of it; on GPUs."""
-
     data: Literal["auto", "device", "host", "mmap"]
     """Where the images lie during training: on the `device`; in the `host`'s memory, whence batches go to the device;
     or in their file (`mmap`), of which memory holds what it can. `auto`: on the device while that takes at most a
