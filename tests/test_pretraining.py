@@ -153,5 +153,4 @@ def test_few_labels_go_further_after_pretraining_than_from_fresh_weights(source,
     for name, start in {"fresh": None, "pretrained": pretext}.items():
         classifier = trained(params, labelled, description.classes, start, root / name)
         accuracy[name] = accuracy_of(classifier, test.images, test.labels, prepare_machine(params.runtime))
-    print(accuracy)
     assert accuracy["pretrained"] > accuracy["fresh"] + 0.01
