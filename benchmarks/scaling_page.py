@@ -52,7 +52,7 @@ CHECK = """\
 **Two processes, predicted and measured**, as a multiple of one's images per second. Both columns are of the same run;
 what the prediction leaves out is that two cores share caches and memory, the copies that DistributedDataParallel makes,
 and waiting for whoever is last. Where others use the machine too (the load average above), the second process has no
-core to itself, and what was measured is too low.
+core to itself, and the measured gain is smaller for that reason as well.
 """
 
 
