@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ MEETINGS = {  # for each node
 RETRIES = 5  # of a TCP segment, about 13 s; Linux gives 15, about 15 minutes, for which c10d's store would wait
 END_SECONDS = 100  # a minute for a collective, and what a busy machine adds
 RUN_SECONDS = 200
-CUT = r"Timed out waiting \d+ms|Connection timed out|RendezvousConnectionError"
+CUT = r"gloo.*(No route to host|[Tt]imed out)|RendezvousConnectionError"
 
 
 class Node:
@@ -98,7 +99,7 @@ def nodes() -> Iterator[list[Node]]:
 def clone(tmp_path_factory: pytest.TempPathFactory, archive) -> Clone:
     """The folder that both nodes share, with real aquatic mammals, ready to be trained on."""
     clone = Clone(tmp_path_factory.mktemp("nodes"))
-    set_params(clone, *MAMMALS, "epochs=6")
+    set_params(clone, *MAMMALS, "epochs=4")
     clone.repro("augment")
     return clone
 
@@ -110,7 +111,7 @@ def ends(jobs: list[subprocess.Popen[str]], seconds: float) -> list[str]:
 
 @pytest.mark.parametrize("meeting", MEETINGS)
 def test_a_cut_link_ends_the_job_on_both_nodes_and_it_goes_on_when_the_link_is_back(meeting, nodes, clone):
-    set_params(clone, f"seed={list(MEETINGS).index(meeting)}")
+    shutil.rmtree(clone.folder / ".checkpoints", ignore_errors=True)
     jobs = [node.start(clone, meeting) for node in nodes]
     wait_for_checkpoint(clone)
     nodes[1].ip("link", "set", LINK, "down")
@@ -122,4 +123,4 @@ def test_a_cut_link_ends_the_job_on_both_nodes_and_it_goes_on_when_the_link_is_b
     first, second = ends(jobs, RUN_SECONDS)
     assert [job.returncode for job in jobs] == [0, 0], first + second
     assert "goes on after epoch" in first
-    assert len(read_history(clone.folder / "plots/history/baseline.csv")) == 6
+    assert len(read_history(clone.folder / "plots/history/baseline.csv")) == 4
