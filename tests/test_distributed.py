@@ -4,16 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 import torch
-from dvc.utils.hydra import apply_overrides
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import ROOT, Clone
+from real_training import MAMMALS, set_params, wait_for_checkpoint
 from small_training import changed
 from tinyres.history import read_history
 from tinyres.training.batches import plan_epoch
@@ -46,7 +45,6 @@ def test_a_last_batch_too_small_for_all_ranks_joins_the_one_before():
     assert plan.bounds == [(0, 32), (32, 65)]
 
 
-MAMMALS = ["subset.classes=aquatic_mammals", "subset.per_class=60", "augment.online.crop_padding=2"]
 CNN = ["models.baseline.architecture=cnn", "models.baseline.stem=null", "models.baseline.dropout=0"]
 
 
@@ -57,10 +55,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory, archive) -> Clone:
     set_params(clone, *MAMMALS)
     clone.repro("augment")
     return clone
-
-
-def set_params(clone: Clone, *changes: str) -> None:
-    apply_overrides(clone.folder / "params.yaml", list(changes))
 
 
 @pytest.mark.pipeline
@@ -103,13 +97,6 @@ def test_a_rank_that_dies_ends_the_job_which_another_number_of_ranks_takes_up(vi
     assert resumed.returncode == 0, said
     assert "goes on after epoch" in said
     assert len(read_history(clone.folder / "plots/history/baseline.csv")) == 6
-
-
-def wait_for_checkpoint(clone: Clone) -> None:
-    deadline = time.monotonic() + 120
-    while not list(clone.folder.glob(".checkpoints/*/latest.pt")):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.mark.pipeline

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from pipeline import Clone
-from test_distributed import MAMMALS, set_params, wait_for_checkpoint
+from real_training import MAMMALS, set_params, wait_for_checkpoint
 from tinyres.history import read_history
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
