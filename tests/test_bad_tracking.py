@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -47,14 +47,23 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[str]:
     server.server_close()
 
 
-def check_refusal(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+READING = ["table", "--experiment", "some"]
+
+
+def check_refusal(
+    root: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    why: str,
+    commands: Sequence[Sequence[str]] = (["sync"], READING),
+) -> None:
     """A training ends well and says why, twice in one sentence each; its recording is kept; commands say it as well."""
     train(saved_model(root))
     during, after = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert during == f"warning: {why}. The training goes on; its curves are sent again later."
     assert after == f"warning: {why}, then `tinyres sync` sends the training of net, kept in {root}/.mlflow-spool."
     assert len(list(pending())) == 1
-    for command in (["sync"], ["table", "--experiment", "some"]):
+    for command in commands:
         monkeypatch.setattr("sys.argv", ["tinyres", *command])
         with pytest.raises(SystemExit) as refusal:
             cli.main()
@@ -123,7 +132,10 @@ def test_a_store_in_a_place_that_is_read_only(root, monkeypatch, capsys, tmp_pat
     try:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
         why = f"MLflow at sqlite:///{place}/mlflow.db cannot be written; allow writing there"
-        check_refusal(root, capsys, monkeypatch, why)
+        check_refusal(root, capsys, monkeypatch, why, commands=[["sync"]])
+        monkeypatch.setattr("sys.argv", ["tinyres", *READING])
+        with pytest.raises(SystemExit, match="There is no MLflow store at"):
+            cli.main()
     finally:
         if os.geteuid() == 0:
             subprocess.run(["umount", place], check=True)

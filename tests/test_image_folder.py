@@ -196,7 +196,7 @@ def test_pictures_of_several_sizes_need_one(folder):
 
 def test_a_size_means_the_same_to_every_source(folder):
     """As files, and as arrays: `subset.image_size` gives the same pixels."""
-    subset = Subset(classes="all", per_class=None, image_size=32, validation=0, validation_from="train")
+    subset = Subset(classes="all", per_class=None, image_size=32, validation=0, validation_from="train", unlabelled=0)
     from_files = extract(fetched(folder, image_size=32), subset, seed=0)
     from_arrays = extract(fetched(folder), subset, seed=0)
     assert from_files[0] == from_arrays[0]

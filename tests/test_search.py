@@ -192,7 +192,8 @@ def test_a_training_that_fails_says_why_and_counts(clone):
     said = search(clone, *command, status=1)
     assert "wild-0: failed: The loss is not finite at epoch" in said
     assert said.splitlines()[-1].startswith("error: No trial of wild came to its end yet")
-    assert runs_of(clone, "wild")["wild-0"].info.status == "FAILED"
+    # It may fail before its run is made: curves are sent off the training's path.
+    assert all(run.info.status == "FAILED" for run in runs_of(clone, "wild").values())
 
 
 @pytest.mark.pipeline
