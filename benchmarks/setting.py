@@ -13,7 +13,7 @@ from benchmarks.networks import make_network
 from tinyres.data import cifar100
 from tinyres.data.arrays import Split
 from tinyres.models import Classifier
-from tinyres.params import Params, apply_settings, load_yaml, validate_params
+from tinyres.params import Params, load_yaml, validate_params, with_values
 from tinyres.runtime import Machine, prepare_machine
 from tinyres.training.batches import place
 from tinyres.training.checkpoint import Checkpoints
@@ -75,16 +75,16 @@ def first(split: Split, count: int) -> Split:
     return Split(split.images[:count], split.labels[:count])
 
 
-def paper_params(*settings: str, **changes: Any) -> Params:
-    """The paper's study, with some values replaced; settings are as after `dvc exp run -S`."""
-    return validate_params(apply_settings(load_yaml(ROOT / "params.yaml") | changes, settings))
+def paper_params(**changes: Any) -> Params:
+    """The paper's study with other values, by dotted name: `**{"optimizer.name": "sgd"}`."""
+    return validate_params(with_values(load_yaml(ROOT / "params.yaml"), changes))
 
 
 def make_trainer(
-    network: str, split: Split, batch_size: int, machine: Machine, *settings: str, where: str = "device"
+    network: str, split: Split, batch_size: int, machine: Machine, where: str = "device", **changes: Any
 ) -> Trainer:
     """Our trainer with the paper's recipe, showing nothing; no checkpoint is written unless `fit` is called."""
-    params = paper_params(*settings, batch_size=batch_size, epochs=1000)  # more than are measured
+    params = paper_params(**{"batch_size": batch_size, "epochs": 1000} | changes)  # epochs: more than are measured
     torch.manual_seed(0)
     classifier = Classifier(make_network(network, params.models.get(network)), MEAN, STD).to(machine.device)
     images = place(with_classes(split, network), where, machine.device)

@@ -17,7 +17,6 @@ from tinyres.data import digits
 from tinyres.data.arrays import Source
 from tinyres.history import Record
 from tinyres.models import Classifier, build_network
-from tinyres.params import load_yaml
 from tinyres.runtime import Machine
 from tinyres.tracking.recorder import Recorder
 from tinyres.training.batches import ResidentSplit
@@ -77,8 +76,8 @@ def epoch(trainer: Trainer) -> Record:
 
 def quickstart_trainer(network: str, machine: Machine) -> Trainer:
     """The trainer that `make quickstart` has, showing nothing."""
-    online = load_yaml(Path(__file__).parents[1] / "params.yaml")["augment"]["online"]
-    params = paper_params(epochs=100_000, augment={"offline": [], "online": online | {"crop_padding": 1, "flip": 0}})
+    changes = {"epochs": 100_000, "augment.online.crop_padding": 1, "augment.online.flip": 0}
+    params = paper_params(**changes)
     data, spec = read_digits(), params.models[network]
     torch.manual_seed(0)
     classifier = Classifier(build_network(spec, len(data.classes), (8, 8)), [0.5] * 3, [0.5] * 3)

@@ -1,19 +1,22 @@
 """screen: what each ingredient of a recipe brings on validation images, from short trainings with half of them each."""
 
+import json
 import sys
-from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from tinyres.atomic import write_text
+from tinyres.atomic import write_json, write_text
 from tinyres.data.arrays import read_description, read_split
 from tinyres.errors import UserError, told_in_one_sentence
+from tinyres.fingerprint import hash_code, hash_files, hash_value
 from tinyres.inference import accuracy_of
-from tinyres.models import Classifier, build_network
-from tinyres.params import Params, read_params
+from tinyres.models import build, describe
+from tinyres.params import Params, plain, read_params
 from tinyres.runtime import Machine, prepare_machine
-from tinyres.screening import effects_of, effects_table, runs_table, screening_design
+from tinyres.screening import Design, effects_of, effects_table, runs_table, screening_design
 from tinyres.training.batches import place, seed_weights
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.interruption import StopRequest
@@ -23,51 +26,65 @@ SUBSET = Path("data/subset")
 METRICS = Path("metrics")
 
 
-def main(network: str, ingredients: Path) -> None:
-    """Train `network` by every run of the design, from the study's own recipe and the ingredients' settings."""
-    settings: dict[str, list[str]] = yaml.safe_load(ingredients.read_text(encoding="utf-8"))
+def main(network: str, file: Path) -> None:
+    """Train `network` by every run of the design, from the study's own recipe and the ingredients' values."""
+    ingredients: dict[str, dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))
     if "validation" not in read_description(SUBSET).sizes:
         raise UserError("Ingredients are chosen on validation images: set subset.validation.")
-    names = list(settings)
-    design = screening_design(len(names))
-    recipes = [
-        read(network, [change for name, has in zip(names, row, strict=True) if has for change in settings[name]])
-        for row in design
-    ]
-    machine = prepare_machine(recipes[0].runtime)
-    accuracies = []
-    for number, recipe in enumerate(recipes):
-        accuracies.append(train(network, recipe, recipe.seed + number, machine))
-        print(f"run {number + 1}/{len(recipes)}: validation accuracy {accuracies[-1]:.2%}", file=sys.stderr, flush=True)
-    effects = dict(zip(names, effects_of(design, accuracies), strict=True))
-    write_text(METRICS / "ingredients.md", effects_table(effects, settings).render("md"))
-    write_text(METRICS / "runs.csv", runs_table(names, design, accuracies).render("csv"))
+    design = screening_design(len(ingredients))
+    accuracies = train_all(network, recipes_of(design, network, ingredients))
+    effects = dict(zip(ingredients, effects_of(design, accuracies), strict=True))
+    write_text(METRICS / "ingredients.md", effects_table(effects, ingredients).render("md"))
+    write_text(METRICS / "runs.csv", runs_table(list(ingredients), design, accuracies).render("csv"))
 
 
-def read(network: str, settings: Sequence[str]) -> Params:
-    """The study's recipe with some settings changed."""
+def recipes_of(design: Design, network: str, ingredients: dict[str, dict[str, Any]]) -> list[Params]:
+    """The study's recipe with each run's ingredients, and a seed for each."""
+    recipes = []
+    for number, row in enumerate(design):
+        chosen = [values for values, has in zip(ingredients.values(), row, strict=True) if has]
+        recipe = read(network, {name: value for values in chosen for name, value in values.items()})
+        recipes.append(recipe.model_copy(update={"seed": recipe.seed + number}))
+    return recipes
+
+
+def read(network: str, changes: dict[str, Any]) -> Params:
+    """The study's recipe with some values changed."""
     return read_params(
         *("seed", "lr", "batch_size", "epochs", "weight_decay", "augment.online", "optimizer", "scheduler"),
         *("loss", "early_stopping", f"models.{network}", "runtime"),
-        settings=settings,
+        changes=changes,
     )
 
 
-def train(network: str, params: Params, seed: int, machine: Machine) -> float:
-    """Validation accuracy at the end of a training; of a minute, so nothing is kept to go on from."""
-    params = params.model_copy(update={"seed": seed})
+def train_all(network: str, recipes: list[Params]) -> list[float]:
+    """Validation accuracy at the end of each training. A stage that was killed goes on after the last finished one."""
+    machine = prepare_machine(recipes[0].runtime)
+    checkpoints = Checkpoints(hash_value({
+        "recipes": [plain(recipe) for recipe in recipes],
+        "code": hash_code(Path(__file__)),
+        "data": hash_files([SUBSET / "dataset.json"]),
+        "torch": version("torch"),
+    }))  # fmt: skip
+    finished = checkpoints.folder / "accuracies.json"
+    accuracies: list[float] = json.loads(finished.read_text(encoding="utf-8")) if finished.exists() else []
+    for number, recipe in enumerate(recipes[len(accuracies) :], start=len(accuracies) + 1):
+        accuracies.append(train(network, recipe, machine, checkpoints))
+        write_json(finished, accuracies)
+        print(f"run {number}/{len(recipes)}: validation accuracy {accuracies[-1]:.2%}", file=sys.stderr, flush=True)
+    checkpoints.remove()
+    return accuracies
+
+
+def train(network: str, params: Params, machine: Machine, checkpoints: Checkpoints) -> float:
+    """Validation accuracy at the end of a training, of minutes, in which nothing is kept to go on from."""
     data = read_description(SUBSET)
     images, followed = (
         place(read_split(SUBSET / name), params.runtime.data, machine.device) for name in ("train", "validation")
     )
-    seed_weights(seed)
-    spec = params.models[network]
-    fresh = build_network(spec, len(data.classes), data.image_size)
-    mean, std = (data.mean, data.std) if spec.standardise else ([0.0] * 3, [1.0] * 3)
-    classifier = Classifier(fresh, mean, std).to(machine.device)
-    trainer = Trainer(
-        *(params, network, classifier, len(data.classes), images, ("val", followed), machine), Checkpoints("screen")
-    )
+    seed_weights(params.seed)
+    classifier = build(describe(network, params.models[network], data, {})).to(machine.device)
+    trainer = Trainer(params, network, classifier, len(data.classes), images, ("val", followed), machine, checkpoints)
     trainer.progress.is_terminal = trainer.progress.announces_cost = False
     for _ in range(params.epochs):
         trainer.train_epoch(StopRequest())

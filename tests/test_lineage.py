@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline import Clone
 from tinyres.params import parse_yaml
-from tinyres.reproduction import overrides
+from tinyres.params.overrides import overrides
 
 STAGE = "train-baseline"
 SETTINGS = ["data.source=digits", "subset.per_class=10", "epochs=1", "augment.online.crop_padding=1", "lr=0.002"]

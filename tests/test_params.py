@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tinyres.errors import UserError
-from tinyres.params import Params, apply_settings, flat, load_yaml, plain, read_params, select, validate_params
+from tinyres.params import Params, flat, load_yaml, plain, read_params, select, validate_params, with_values
 
 FILE = Path(__file__).parents[1] / "params.yaml"
 COMMITTED = load_yaml(FILE)
@@ -16,13 +16,7 @@ COMMITTED = load_yaml(FILE)
 
 def changed(name: str, value: Any) -> dict[str, Any]:
     """The committed parameters with one of them changed or added, by its dotted name."""
-    content = copy.deepcopy(COMMITTED)
-    *sections, key = name.split(".")
-    place = content
-    for section in sections:
-        place = place[section]
-    place[key] = value
-    return content
+    return with_values(COMMITTED, {name: value})
 
 
 def refusal(content: dict[str, Any]) -> str:
@@ -237,26 +231,22 @@ def test_flat_names_every_value_by_its_path():
     }
 
 
-def test_settings_change_what_the_file_says_and_nothing_else():
-    settings = ["lr=1e-2", "optimizer.name=sgd", "augment.online.policy=null", "models.modified.stem.maxpool=true"]
-    content = apply_settings(COMMITTED, [*settings, "scheduler.milestones=[10, 20]"])
+def test_values_change_what_the_file_says_and_nothing_else():
+    values = {"lr": 0.01, "optimizer.name": "sgd", "models.modified.stem.maxpool": True, "scheduler.milestones": [10]}
+    content = with_values(COMMITTED, values)
     before, after = flat(COMMITTED), flat(content)
-    assert {name: after[name] for name in after if after[name] != before[name]} == {
-        "lr": 0.01,
-        "optimizer.name": "sgd",
-        "models.modified.stem.maxpool": True,
-        "scheduler.milestones": [10, 20],
-    }
-    assert read_params("lr", "optimizer", file=FILE, settings=settings).optimizer.name == "sgd"
-    assert apply_settings(COMMITTED, []) == COMMITTED
+    assert {name: after[name] for name in after if after[name] != before[name]} == values
+    assert flat(COMMITTED)["lr"] == 0.001, "the file's own content is as it was"
+    assert read_params("optimizer", file=FILE, changes={"optimizer.name": "sgd"}).optimizer.name == "sgd"
+    assert with_values(COMMITTED, {}) == COMMITTED
 
 
-@pytest.mark.parametrize("setting", ["lr", "lr.rate=1", "optimiser.name=sgd", ""])
-def test_a_setting_that_leads_nowhere_is_refused(setting):
-    with pytest.raises(UserError, match=r"changes no parameter; write it as section\.name=value"):
-        apply_settings(COMMITTED, [setting])
+@pytest.mark.parametrize("name", ["lr.rate", "optimiser.name"])
+def test_a_name_that_leads_nowhere_is_refused(name):
+    with pytest.raises(UserError, match=rf"'{name}' is the name of no parameter; write it as section\.name"):
+        with_values(COMMITTED, {name: 1})
 
 
-def test_a_setting_of_an_unknown_name_is_answered_as_in_the_file():
+def test_an_unknown_name_is_answered_as_in_the_file():
     with pytest.raises(UserError, match=r"unknown parameter 'optimizer\.nam'; did you mean 'name'"):
-        read_params("optimizer", file=FILE, settings=["optimizer.nam=sgd"])
+        read_params("optimizer", file=FILE, changes={"optimizer.nam": "sgd"})

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tinyres.data import digits
 from tinyres.data.arrays import write_dataset
 from tinyres.data.subset import extract
-from tinyres.params import apply_settings, flat, load_yaml, read_params
+from tinyres.params import flat, load_yaml, read_params, with_values
 from tinyres.screening import effects_of, effects_table, runs_table, screening_design
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,14 +73,14 @@ def test_the_interval_holds_the_effect_as_often_as_it_says():
 
 
 def test_the_table_begins_with_what_helps_most():
-    settings_of = {"first": ["a=1"], "second": ["b=1", "c=2"], "third": ["d=1"]}
+    made_of = {"first": {"a": 1}, "second": {"b": True, "c": "x"}, "third": {"d": 0.5}}
     design = screening_design(3)
-    effects = dict(zip(settings_of, effects_of(design, 0.5 + design @ np.array([0.01, 0.03, -0.02])), strict=True))
-    rows = effects_table(effects, settings_of).rows
+    effects = dict(zip(made_of, effects_of(design, 0.5 + design @ np.array([0.01, 0.03, -0.02])), strict=True))
+    rows = effects_table(effects, made_of).rows
     assert [(row[0], row[3], row[5]) for row in rows] == [
-        ("second", "+3.00", "`b=1` `c=2`"),
+        ("second", "+3.00", "`b=true` `c=x`"),
         ("first", "+1.00", "`a=1`"),
-        ("third", "-2.00", "`d=1`"),
+        ("third", "-2.00", "`d=0.5`"),
     ]
 
 
@@ -97,9 +97,9 @@ def recipe(folder: str) -> dict[str, object]:
     return flat({name: content[name] for name in RECIPE})
 
 
-def screened_settings() -> list[str]:
+def screened_values() -> dict[str, object]:
     groups = yaml.safe_load((ROOT / "studies/ingredients/ingredients.yaml").read_text())
-    return [setting for group in groups.values() for setting in group]
+    return {name: value for group in groups.values() for name, value in group.items()}
 
 
 def test_the_study_begins_with_the_papers_recipe():
@@ -108,37 +108,51 @@ def test_the_study_begins_with_the_papers_recipe():
 
 def test_the_tuned_recipe_has_nothing_that_was_not_screened():
     paper, tuned = recipe("."), recipe("studies/tuned")
-    screened = {setting.partition("=")[0] for setting in screened_settings()}
-    assert {name for name in tuned if tuned[name] != paper[name]} <= screened
+    assert {name for name in tuned if tuned[name] != paper[name]} <= screened_values().keys()
 
 
-def test_every_screened_setting_changes_the_recipe():
-    paper = load_yaml(ROOT / "studies/ingredients/params.yaml")
-    for setting in screened_settings():
-        assert apply_settings(paper, [setting]) != paper, setting
+def test_every_screened_value_changes_the_recipe():
+    before = recipe("studies/ingredients")
+    for name, value in screened_values().items():
+        assert before[name] != value, name
 
 
-@pytest.mark.slow
-def test_the_stage_trains_every_run_of_the_design(tmp_path):
-    """On scikit-learn's digits, with an ingredient that hinders learning altogether: the table says so."""
-    tried = {"no learning": ["lr=1e-12"], "smoothing": ["loss.label_smoothing=0.1"]}
+@pytest.fixture
+def small_study(tmp_path: Path) -> Path:
+    """On scikit-learn's digits, with an ingredient that hinders learning altogether."""
+    tried = {"no learning": {"lr": 1e-12}, "smoothing": {"loss.label_smoothing": 0.1}}
     (tmp_path / "ingredients.yaml").write_text(yaml.safe_dump(tried, sort_keys=False))
-    small = ["epochs=4", "batch_size=16", "subset.classes=all", "subset.per_class=25", "subset.validation=100"]
-    off = [f"augment.online.{name}=0" for name in ("crop_padding", "flip", "rotation", "hue")]
-    content = apply_settings(load_yaml(ROOT / "studies/ingredients/params.yaml"), ["data.source=digits", *small, *off])
+    small = {"epochs": 4, "batch_size": 16, "data.source": "digits"}
+    images = {"subset.classes": "all", "subset.per_class": 25, "subset.validation": 100}
+    off = {f"augment.online.{name}": 0 for name in ("crop_padding", "flip", "rotation", "hue")}
+    content = with_values(load_yaml(ROOT / "studies/ingredients/params.yaml"), small | images | off)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     digits.download(tmp_path / "raw")
     subset = read_params("subset", file=tmp_path / "params.yaml").subset
     write_dataset(tmp_path / "data/subset", *extract(digits.read(tmp_path / "raw"), subset, seed=0))
+    return tmp_path
 
+
+@pytest.mark.slow
+def test_the_stage_trains_every_run_of_the_design_once_even_if_it_is_killed(small_study):
+    """Its table then says what hinders learning."""
     command = [sys.executable, ROOT / "stages/screen.py", "baseline", "./ingredients.yaml"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    told = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
-    rows = list(csv.DictReader((tmp_path / "metrics/runs.csv").read_text().splitlines()))
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "DVC_ROOT": str(small_study)}
+    with subprocess.Popen(command, cwd=small_study, env=environment, stderr=subprocess.PIPE, text=True) as first:
+        told = next(line for line in first.stderr if line.startswith("run 2/8"))
+        first.kill()
+    assert not (small_study / "metrics").exists()
+    second = subprocess.run(command, cwd=small_study, env=environment, stderr=subprocess.PIPE, text=True)
+    assert second.returncode == 0, second.stderr
+    assert "run 2/8" not in second.stderr
+    assert "run 8/8" in second.stderr
+    assert list((small_study / ".checkpoints").iterdir()) == []
+
+    rows = list(csv.DictReader((small_study / "metrics/runs.csv").read_text().splitlines()))
+    assert f"{float(rows[1]['val_accuracy']):.2%}" in told
     assert [(row["no learning"], row["smoothing"]) for row in rows].count(("1", "0")) == len(rows) // 4
     learnt = {has: [float(row["val_accuracy"]) for row in rows if row["no learning"] == has] for has in "01"}
     assert min(learnt["0"]) > max(learnt["1"])
-    last = (tmp_path / "metrics/ingredients.md").read_text().splitlines()[-1]
+    last = (small_study / "metrics/ingredients.md").read_text().splitlines()[-1]
     assert last.startswith("| no learning")
     assert "`lr=1e-12`" in last

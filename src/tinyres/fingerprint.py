@@ -52,6 +52,11 @@ def _files_of(module: str) -> list[Path]:
     return [*packages, file]
 
 
+def hash_code(script: Path) -> str:
+    """SHA-256 over a script and every module of this package that it imports."""
+    return hash_files([script, *import_closure(script)])
+
+
 def hash_files(files: Iterable[Path]) -> str:
     """SHA-256 over the contents of the files, in the order given."""
     digest = hashlib.sha256()

@@ -3,14 +3,15 @@
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from tinyres.atomic import write_json
 from tinyres.data.arrays import Description, Split, read_split
-from tinyres.fingerprint import hash_files, hash_value, import_closure
+from tinyres.fingerprint import hash_code, hash_files, hash_value
 from tinyres.history import write_history
 from tinyres.inference import accuracy_of
 from tinyres.initial_weights import InitialWeights, initialise, read_initial_weights
-from tinyres.models import ModelDescription, build, save_model
+from tinyres.models import ModelDescription, build, describe, save_model
 from tinyres.params import Params, plain
 from tinyres.runtime import prepare_machine
 from tinyres.tracking.lineage import lineage_documents, lineage_tags
@@ -56,7 +57,7 @@ def train_model(name: str, params: Params, task: Task, trainer_params: Params | 
     """
     machine = prepare_machine(params.runtime)
     initial = read_initial_weights(params.models[name])
-    description = describe(name, params, task, initial)
+    description = describe(name, params.models[name], task.data, record(name, params, task, initial))
     seed_weights(params.seed)
     classifier = initialise(build(description), initial, params.models[name]).to(machine.device)
 
@@ -93,17 +94,14 @@ def train_model(name: str, params: Params, task: Task, trainer_params: Params | 
     checkpoints.remove()
 
 
-def describe(name: str, params: Params, task: Task, initial: InitialWeights | None) -> ModelDescription:
-    """What `model.json` will say, the parameters, data and given initial weights of the training included."""
-    spec = params.models[name]
+def record(name: str, params: Params, task: Task, initial: InitialWeights | None) -> dict[str, Any]:
+    """How a model is trained, for its `model.json`: with which parameters, data, and initial weights if any are given."""
     read = plain(params)
     del read["tracking"]  # where a run is recorded changes nothing in the model
     training = {"params": read | {"model": read.pop("models")[name]}, "data": hash_files([task.dataset])}
     if initial is not None:
         training["initial_weights"] = initial.hash
-    data = task.data
-    mean, std = (data.mean, data.std) if spec.standardise else ([0.0] * 3, [1.0] * 3)
-    return ModelDescription(name, spec.model_dump(), data.classes, data.image_size, mean, std, training)
+    return training
 
 
 def training_key(description: ModelDescription, task: Task) -> str:
@@ -116,7 +114,7 @@ def training_key(description: ModelDescription, task: Task) -> str:
     return hash_value({
         "model": description.name,
         "training": description.training | {"params": decisive},
-        "code": hash_files([task.script, *import_closure(task.script)]),
+        "code": hash_code(task.script),
         "copies": hash_files(task.copies),
         "torch": version("torch"),
     })  # fmt: skip

@@ -117,7 +117,7 @@ def _path_from(study: Path, folder: Path, root: Path) -> str:
 def _change_params(params: CommentedMap, name: str, folder: str, look: Look) -> None:
     params.yaml_set_start_comment(
         f"{name}: one's own pictures, {look.words}.\n"
-        "src/tinyres/params.py says what each parameter means, with its range and unit."
+        "src/tinyres/params/schema.py says what each parameter means, with its range and unit."
     )
     _set(params["data"], "source", "image_folder")
     _set(params["data"], "folder", folder)

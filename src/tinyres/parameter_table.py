@@ -11,9 +11,9 @@ PAGE = Path("docs/parameters.md")
 HEAD = """\
 # Parameters
 
-Every value of the root's `params.yaml`, from the schema that checks it (`src/tinyres/params.py`). Each can be changed
-for one experiment, `dvc exp run -S lr=0.01 -S augment.online.cutmix=1`; what contradicts itself is refused before
-anything runs. This page is made by `tinyres parameters`.
+Every value of the root's `params.yaml`, from the schema that checks it (`src/tinyres/params/schema.py`). Each can be
+changed for one experiment, `dvc exp run -S lr=0.01 -S augment.online.cutmix=1`; what contradicts itself is refused
+before anything runs. This page is made by `tinyres parameters`.
 
 | parameter | here | takes | meaning |
 | --- | --- | --- | --- |

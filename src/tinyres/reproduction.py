@@ -1,11 +1,8 @@
 """From a run in MLflow back to the commands that bring it about again."""
 
-import json
 import os
-import re
 import shlex
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +13,11 @@ from mlflow.tracking import MlflowClient
 
 from tinyres.errors import UserError
 from tinyres.params import parse_yaml
+from tinyres.params.overrides import overrides
 from tinyres.tracking.lineage import CLEAN, COMMIT, DATA, ENVIRONMENT, EXPERIMENT, PARAMS, PATCH, STAGE, STUDY
 from tinyres.tracking.store import WEIGHTS, existing_uri, tracking_uri
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the second of what is no id at all
-PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_/-]*")  # text that Hydra's grammar takes as it is
-RESERVED = ("true", "false", "null", "inf", "nan")  # unless it means a value
 
 
 def reproduction(run_id: str) -> str:
@@ -95,34 +91,3 @@ def params_at(commit: str, study: str) -> dict[str, Any]:
     if shown.returncode:
         raise UserError(f"This repository has no {file} in commit {commit}; fetch it first (`git fetch --all`).")
     return parse_yaml(shown.stdout, f"{file} in commit {commit[:7]}")
-
-
-def overrides(before: Mapping[str, Any], after: Mapping[str, Any], section: str = "") -> list[str]:
-    """What `dvc exp run -S` needs to turn the one into the other, in Hydra's grammar: `name=value` for a changed value,
-    `+name=value` for a new one, `~name` for one that is gone. `section` is the prefix of every name."""
-    changes = []
-    for key in sorted(before.keys() | after.keys()):
-        name, one, other = section + key, before.get(key), after.get(key)
-        if key not in after:
-            changes += [f"{name}=0"] * (one is None) + [f"~{name}"]  # Hydra finds no null to remove
-        elif key not in before:
-            changes.append(f"+{name}={_hydra(other)}")
-        elif isinstance(one, dict) and isinstance(other, dict):
-            changes += overrides(one, other, f"{name}.")
-        elif isinstance(one, dict) or (isinstance(one, list) and isinstance(other, dict)):
-            # Hydra merges into a section what is said of it, and no section into a list
-            changes += [f"~{name}", f"+{name}={_hydra(other)}"]
-        elif (type(one), one) != (type(other), other):  # 1 == True
-            changes.append(f"{name}={_hydra(other)}")
-    return changes
-
-
-def _hydra(value: Any) -> str:
-    """A plain value as Hydra reads it: JSON but for the quotes, which names do not need."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_hydra(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_hydra(each) for each in value) + "]"
-    if isinstance(value, str) and PLAIN_WORD.fullmatch(value) and value.lower() not in RESERVED:
-        return value
-    return json.dumps(value, ensure_ascii=False)

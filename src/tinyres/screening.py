@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import hadamard
 from scipy.stats import t
 
+from tinyres.params.overrides import override
 from tinyres.tables import Table
 from tinyres.uncertainty import LEVEL
 
@@ -64,8 +66,13 @@ def effects_of(design: Design, accuracies: Sequence[float]) -> list[Effect]:
     ]
 
 
-def effects_table(effects: Mapping[str, Effect], settings: Mapping[str, Sequence[str]]) -> Table:
-    """A row per ingredient, the most useful first, in per cent and points."""
+def effects_table(effects: Mapping[str, Effect], ingredients: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A row per ingredient, the most useful first, in per cent and points; what each is, as after `dvc exp run -S`.
+
+    Args:
+        effects: by the ingredient's name.
+        ingredients: by the same name, the values that make it up, by the parameters' dotted names.
+    """
     header = ["ingredient", "without (%)", "with (%)", "effect (points)", "95 % interval", "`-S`"]
     rows = [
         [
@@ -74,7 +81,7 @@ def effects_table(effects: Mapping[str, Effect], settings: Mapping[str, Sequence
             f"{100 * each.with_it:.2f}",
             f"{100 * each.value:+.2f}",
             f"{100 * each.low:+.2f} to {100 * each.high:+.2f}",
-            " ".join(f"`{setting}`" for setting in settings[name]),
+            " ".join(f"`{override(*change)}`" for change in ingredients[name].items()),
         ]
         for name, each in sorted(effects.items(), key=lambda item: -item[1].value)
     ]

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from tinyres.atomic import replacing
+from tinyres.data.arrays import Description
 from tinyres.errors import UserError
 from tinyres.fingerprint import hash_files
 from tinyres.models.architectures import build_network
@@ -41,6 +42,13 @@ class ModelDescription:
     """Per channel, in [0, 1]."""
     training: dict[str, Any]
     """The parameters it was trained with, the hash of the data, and of the weights it began with if they were given."""
+
+
+def describe(name: str, spec: Model, data: Description, training: dict[str, Any]) -> ModelDescription:
+    """What `model.json` says of a network for these images; it brings them to their own mean and standard deviation if
+    the spec says so."""
+    mean, std = (data.mean, data.std) if spec.standardise else ([0.0] * 3, [1.0] * 3)
+    return ModelDescription(name, spec.model_dump(), data.classes, data.image_size, mean, std, training)
 
 
 def build(description: ModelDescription) -> Classifier:
