@@ -1,6 +1,6 @@
-"""What each ingredient that the paper does not use costs a training step: a training epoch of the standard ResNet-18 by
-the paper's recipe with it, as after `dvc exp run -S`, over one by the recipe as it stands. What costs nothing lies at 1,
-as far as the pairs' spread can tell."""
+"""What each ingredient that the paper does not use costs a training step: a training epoch of the standard ResNet-18
+by the paper's recipe with it, as after `dvc exp run -S`, over one by the recipe as it stands. What costs nothing lies
+at 1, as far as the pairs' spread can tell."""
 
 from typing import Any
 
@@ -28,6 +28,7 @@ CHANGES: tuple[dict[str, Any], ...] = (
     {"augment.online.policy": "randaugment"},
     {"augment.online.policy": "autoaugment"},
     {"augment.online.policy": "trivialaugment"},
+    {"augment.online.policy": "augmix"},
     {"augment.online.erasing": 0.25},
     {"augment.online.mixup": 0.2},
     {"augment.online.cutmix": 1},

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch.utils.data import default_collate
-from torchvision.transforms import v2
+from torchvision.transforms import InterpolationMode, v2
 
 from benchmarks.measure import Figure, interleave, median, ratios, spread, synchronise
 from benchmarks.setting import Setting, first, paper_params
@@ -24,6 +24,8 @@ REPETITIONS = 7
 OUR_IMAGES, THEIR_IMAGES, BATCH, CLASSES = 6_400, 640, 64, 100
 NOTHING = dict.fromkeys(["crop_padding", "flip", "rotation", "brightness", "contrast", "saturation", "hue"], 0)
 
+NEAREST = InterpolationMode.NEAREST  # as ours, and the others' default
+
 Transform = Callable[..., Any]
 
 
@@ -34,6 +36,7 @@ def theirs() -> dict[str, tuple[dict[str, object], list[Transform], Transform | 
         "RandAugment": ({"policy": "randaugment"}, [v2.RandAugment(), T.ToTensor()], None),
         "AutoAugment": ({"policy": "autoaugment"}, [v2.AutoAugment(cifar10), T.ToTensor()], None),
         "TrivialAugment": ({"policy": "trivialaugment"}, [v2.TrivialAugmentWide(), T.ToTensor()], None),
+        "AugMix": ({"policy": "augmix"}, [v2.AugMix(interpolation=NEAREST), T.ToTensor()], None),
         "random erasing": ({"erasing": 0.5}, [T.ToTensor(), v2.RandomErasing(p=0.5)], None),
         "MixUp": ({"mixup": 0.2}, [T.ToTensor()], v2.MixUp(alpha=0.2, num_classes=CLASSES)),
         "CutMix": ({"cutmix": 1.0}, [T.ToTensor()], v2.CutMix(alpha=1.0, num_classes=CLASSES)),

@@ -14,6 +14,7 @@ from torchvision.transforms.v2 import functional as TF
 from tinyres.augmentation.erasing import ErasingDraws, draw_erasing, erase, erased_rectangles
 from tinyres.augmentation.mixing import MixingDraws, draw_mixing, mix, overlays
 from tinyres.augmentation.online import BatchAugmentation, draw
+from tinyres.augmentation.policies import POLICIES
 from tinyres.params import OnlineAugmentation
 from tinyres.training.batches import ResidentSplit, batches, plan_epoch
 
@@ -207,7 +208,7 @@ def test_operations_and_magnitude_are_randaugments(change):
     data = split()
     base = {"policy": "randaugment"}
     assert not same(epoch(asked(**base), data), epoch(asked(**base | change), data))
-    for other in ("autoaugment", "trivialaugment", None):
+    for other in ("autoaugment", "trivialaugment", "augmix", None):
         if "policy" not in change:
             assert same(epoch(asked(policy=other), data), epoch(asked(policy=other, **change), data))
 
@@ -232,7 +233,7 @@ def test_what_is_done_comes_in_the_declared_order():
     st.fixed_dictionaries({
         "crop_padding": st.integers(0, 8), "flip": st.floats(0, 1), "rotation": st.floats(0, 180),
         "hue": st.floats(0, 0.5), "contrast": st.floats(0, 2),
-        "policy": st.sampled_from([None, "randaugment", "autoaugment", "trivialaugment"]),
+        "policy": st.sampled_from([None, *POLICIES]),
         "operations": st.integers(1, 8), "magnitude": st.integers(0, 30),
         "erasing": st.floats(0, 1), "mixup": st.floats(0, 5), "cutmix": st.floats(0, 5),
     }),
@@ -248,7 +249,7 @@ def test_any_parameters_give_pixels_in_range_and_whole_labels(changes, count):
             torch.testing.assert_close(labels.sum(1), torch.ones(len(labels)))
 
 
-@pytest.mark.parametrize("name", ["randaugment", "autoaugment", "trivialaugment"])
+@pytest.mark.parametrize("name", POLICIES)
 def test_a_batch_waits_for_no_device(name):
     """On torch's `meta` device tensors have shapes and no values: whoever looks at one, or mixes devices, fails."""
     meta = torch.device("meta")
@@ -265,7 +266,7 @@ def test_a_batch_waits_for_no_device(name):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("name", ["randaugment", "autoaugment", "trivialaugment"])
+@pytest.mark.parametrize("name", POLICIES)
 def test_a_gpu_makes_of_the_same_draws_what_a_cpu_makes(name):
     params, data, gpu = asked(**ADDED | {"policy": name}), split(), torch.device("cuda")
     there = ResidentSplit(data.images.to(gpu), data.labels.to(gpu))

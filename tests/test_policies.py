@@ -1,4 +1,4 @@
-"""RandAugment, AutoAugment and TrivialAugment do to each image what torchvision does, given the same draws."""
+"""RandAugment, AutoAugment, TrivialAugment and AugMix do to each image what torchvision does, given the same draws."""
 
 import math
 from itertools import pairwise
@@ -15,6 +15,7 @@ from tinyres.augmentation.policies import (
     LEVELS,
     MODERATE,
     NAMES,
+    OF_AUGMIX,
     POLICIES,
     WIDE,
     PolicyDraws,
@@ -36,6 +37,7 @@ SPACES = {
     "randaugment": (v2.RandAugment._AUGMENTATION_SPACE, MODERATE, LEVELS + 1),
     "autoaugment": (v2.AutoAugment._AUGMENTATION_SPACE, MODERATE, 10),
     "trivialaugment": (v2.TrivialAugmentWide._AUGMENTATION_SPACE, WIDE, LEVELS + 1),
+    "augmix": (v2.AugMix._AUGMENTATION_SPACE, OF_AUGMIX, 10),
 }
 NOTHING = {"crop_padding": 0, "flip": 0, "rotation": 0, "brightness": 0, "contrast": 0, "saturation": 0, "hue": 0,
            "policy": None, "operations": 2, "magnitude": 9, "erasing": 0, "mixup": 0, "cutmix": 0}  # fmt: skip
@@ -54,9 +56,11 @@ def photographs(count: int, height: int = 32, width: int = 32) -> Tensor:
 
 
 def ours(images: Tensor, operation: Tensor, level: Tensor, ranges: Ranges) -> Tensor:
-    """All turns of a policy (N×T) on one batch."""
+    """All turns of a chain (N×T) on one batch."""
     bounds = [(0, len(images))]
-    recipe = PolicyRecipe(PolicyDraws(operation, level, ranges), bounds, images.shape[2], images.shape[3])
+    recipe = PolicyRecipe(
+        PolicyDraws(operation[:, None], level[:, None], ranges), bounds, images.shape[2], images.shape[3]
+    )
     return recipe.apply(images.clone(), 0)
 
 
@@ -133,7 +137,7 @@ def test_any_operations_turn_by_turn_in_any_batches_equal_torchvision(turns, bat
     operation = torch.tensor([[NAMES.index(turn[row][0]) for turn in turns] for row in range(count)])
     level = torch.tensor([[turn[row][1] / 30 for turn in turns] for row in range(count)])
     images = photographs(count, height, width)
-    recipe = PolicyRecipe(PolicyDraws(operation, level, ranges), bounds, height, width)
+    recipe = PolicyRecipe(PolicyDraws(operation[:, None], level[:, None], ranges), bounds, height, width)
     got = torch.cat([recipe.apply(images[start:stop], batch) for batch, (start, stop) in enumerate(bounds)])
     for row in range(count):
         expected = images[row]
@@ -149,7 +153,7 @@ def amount(name: str, level: Tensor, place: int, ranges: Ranges, height: int, wi
     if name.startswith("translate"):
         return place / 30 * ranges.translation(width if name == "translate_x" else height)
     if name == "posterize":
-        return round(8 - abs(place) / 30 * ranges.dropped_bits)
+        return round(8 - abs(place) / 30 * ranges.dropped_bits[1])
     return 1 - abs(place) / 30
 
 
@@ -184,18 +188,18 @@ def drawn(policy: str, count: int = 50_000, **changes: float) -> PolicyDraws:
 
 def test_randaugment_draws_each_operation_evenly_at_one_level_with_either_sign():
     draws = drawn("randaugment", operations=3, magnitude=12)
-    assert draws.operation.shape == (50_000, 3)
+    assert draws.operation.shape == (50_000, 1, 3)
     share = draws.operation.flatten().bincount(minlength=15) / draws.operation.numel()
     assert share[-1] == 0
     assert (share[:-1] - 1 / 14).abs().max() < 0.004
     assert draws.level.unique().tolist() == pytest.approx([-12 / 30, 12 / 30])
     assert abs((draws.level > 0).float().mean() - 0.5) < 0.01
-    assert len({tuple(row) for row in draws.operation.tolist()}) == 14**3
+    assert len({tuple(row) for (row,) in draws.operation.tolist()}) == 14**3
 
 
 def test_trivialaugment_draws_one_operation_and_every_level():
     draws = drawn("trivialaugment")
-    assert draws.operation.shape == (50_000, 1)
+    assert draws.operation.shape == (50_000, 1, 1)
     share = draws.operation.flatten().bincount(minlength=15) / 50_000
     assert (share[:-1] - 1 / 14).abs().max() < 0.006
     places = (draws.level.flatten().abs() * 30).round().long().bincount(minlength=31) / 50_000
@@ -209,10 +213,58 @@ def test_autoaugment_draws_each_pair_evenly_and_each_operation_with_its_probabil
         for turn, (name, share, _) in enumerate(pair):
             expected[turn, NAMES.index(name)] += share / 25
             expected[turn, 0] += (1 - share) / 25
-    got = torch.stack([draws.operation[:, turn].bincount(minlength=15) for turn in range(2)]) / 200_000
+    got = torch.stack([draws.operation[:, 0, turn].bincount(minlength=15) for turn in range(2)]) / 200_000
     assert (got - expected).abs().max() < 0.005
-    sharpness = draws.level[:, 1][draws.operation[:, 1] == NAMES.index("sharpness")].abs().unique()
+    sharpness = draws.level[:, 0, 1][draws.operation[:, 0, 1] == NAMES.index("sharpness")].abs().unique()
     assert sharpness.tolist() == pytest.approx([3 / 9, 5 / 9, 6 / 9])
+
+
+def test_augmix_draws_three_chains_of_one_to_three_light_operations():
+    draws = drawn("augmix")
+    assert draws.operation.shape == (50_000, 3, 3)
+    length = (draws.operation > 0).sum(dim=2)
+    assert (draws.operation.sort(dim=2, descending=True).values > 0).sum(dim=2).equal(length)
+    assert (draws.operation[..., 0] > 0).all(), "the shortest chain has its operation first"
+    assert (length.flatten().bincount() / length.numel())[1:].tolist() == pytest.approx([1 / 3] * 3, abs=0.005)
+    share = draws.operation[draws.operation > 0].bincount(minlength=15) / (draws.operation > 0).sum()
+    assert share[-1] == 0
+    assert (share[1:-1] - 1 / 13).abs().max() < 0.004
+    assert draws.level.abs().unique().tolist() == pytest.approx([0, 1 / 9, 2 / 9])
+
+
+def test_the_shares_of_augmix_are_dirichlets():
+    """Moments of Beta(1, 1) and, of the rest, of Dirichlet(1, 1, 1)."""
+    shares = drawn("augmix", 200_000).shares
+    assert shares.shape == (200_000, 4)
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(200_000))
+    unmixed, of_chains = shares[:, 0], shares[:, 1:] / shares[:, 1:].sum(dim=1, keepdim=True)
+    assert (unmixed.mean().item(), unmixed.var().item()) == pytest.approx((1 / 2, 1 / 12), abs=0.003)
+    assert of_chains.mean(dim=0).tolist() == pytest.approx([1 / 3] * 3, abs=0.003)
+    assert of_chains.var(dim=0).tolist() == pytest.approx([1 / 18] * 3, abs=0.001)
+    together = torch.corrcoef(torch.cat([unmixed[None], of_chains.T]))
+    assert together[0, 1:].abs().max() < 0.01, "what stays of the image says nothing about the chains"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 8), min_size=1, max_size=3), st.integers(0, 2**32), st.integers(3, 40))
+def test_augmix_is_torchvisions_mixture_of_what_its_chains_make_of_each_image(batch_sizes, seed, size):
+    edges = [sum(batch_sizes[:number]) for number in range(len(batch_sizes) + 1)]
+    count, bounds = edges[-1], list(pairwise(edges))
+    params = OnlineAugmentation(**NOTHING | {"policy": "augmix"})
+    draws = POLICIES["augmix"](params, count, torch.Generator().manual_seed(seed))
+    images = photographs(count, size, size)
+    recipe = PolicyRecipe(draws, bounds, size, size)
+    got = torch.cat([recipe.apply(images[start:stop], batch) for batch, (start, stop) in enumerate(bounds)])
+    chains = [
+        ours(images, operation, level, OF_AUGMIX)
+        for operation, level in zip(draws.operation.unbind(1), draws.level.unbind(1), strict=True)
+    ]
+    mixture = sum(
+        share[:, None, None, None] * each.double()
+        for share, each in zip(draws.shares.double().unbind(1), [images, *chains], strict=True)
+    )
+    assert (got - mixture).abs().max() <= 0.5 + 1e-4  # rounded, where torchvision cuts off
+    assert torch.equal(images, photographs(count, size, size)), "the images themselves are as they were"
 
 
 def test_level_0_of_what_has_a_strength_changes_nothing():

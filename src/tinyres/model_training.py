@@ -95,7 +95,7 @@ def train_model(name: str, params: Params, task: Task, trainer_params: Params | 
 
 
 def record(name: str, params: Params, task: Task, initial: InitialWeights | None) -> dict[str, Any]:
-    """How a model is trained, for its `model.json`: with which parameters, data, and initial weights if any are given."""
+    """How a model is trained, for its `model.json`: with which parameters, data and, if given, initial weights."""
     read = plain(params)
     del read["tracking"]  # where a run is recorded changes nothing in the model
     training = {"params": read | {"model": read.pop("models")[name]}, "data": hash_files([task.dataset])}

@@ -1,7 +1,8 @@
-"""RandAugment, AutoAugment and TrivialAugment: which operations each image goes through, drawn for every image.
+"""RandAugment, AutoAugment, TrivialAugment and AugMix: which operations each image goes through, drawn for every image.
 
 The choices, ranges and probabilities are torchvision's (`RandAugment`, `AutoAugment` for CIFAR-10,
-`TrivialAugmentWide`). Within a batch the images are sorted by operation, anew for each turn, so that an operation takes
+`TrivialAugmentWide`, `AugMix`). An image goes through one chain of operations, or through several side by side whose
+results are mixed. Within a batch the images are sorted by operation, anew for each turn, so that an operation takes
 one call for all images that have it; where the runs begin is known to the host, so that slicing waits for no device.
 """
 
@@ -37,31 +38,37 @@ class Ranges:
     """Degrees, counter-clockwise."""
     factor: float
     """Change of the factor of brightness, colour, contrast and sharpness, which is 1 at level 0."""
-    dropped_bits: int
-    """Of posterize, of 8."""
+    dropped_bits: tuple[int, int]
+    """Of posterize, of 8: at level 0 and at level 1."""
 
 
-MODERATE = Ranges(shear=0.3, translation=lambda side: side * 150 / 331, rotation=30, factor=0.9, dropped_bits=4)
-WIDE = Ranges(shear=0.99, translation=lambda side: 32, rotation=135, factor=0.99, dropped_bits=6)
+MODERATE = Ranges(shear=0.3, translation=lambda side: side * 150 / 331, rotation=30, factor=0.9, dropped_bits=(0, 4))
+WIDE = Ranges(shear=0.99, translation=lambda side: 32, rotation=135, factor=0.99, dropped_bits=(0, 6))
+OF_AUGMIX = Ranges(shear=0.3, translation=lambda side: side / 3, rotation=30, factor=0.9, dropped_bits=(4, 8))
 
 
 @dataclass
 class PolicyDraws:
-    """What N images go through, turn by turn."""
+    """What N images go through: C chains of T turns."""
 
     operation: Tensor
-    """N×T, int64: place in `OPERATIONS`."""
+    """N×C×T, int64: place in `OPERATIONS`."""
     level: Tensor
-    """N×T, float32: strength as a share of the operation's range, −1…1; the sign says nothing where the range is
+    """N×C×T, float32: strength as a share of the operation's range, −1…1; the sign says nothing where the range is
     one-sided."""
     ranges: Ranges
+    shares: Tensor | None = None
+    """N×(1+C), float32: how much of the image as it was, and of what each chain makes of it, is in the result; None
+    where that is what the only chain makes of it."""
 
     def __getitem__(self, rows: Tensor | slice) -> "PolicyDraws":
-        return PolicyDraws(self.operation[rows], self.level[rows], self.ranges)
+        shares = None if self.shares is None else self.shares[rows]
+        return PolicyDraws(self.operation[rows], self.level[rows], self.ranges, shares)
 
 
 LEVELS = 30  # steps of RandAugment's and TrivialAugment's strength
-AUTOAUGMENT_LEVELS = 9
+AUTOAUGMENT_LEVELS = 9  # and of AugMix
+AUGMIX_CHAINS, AUGMIX_TURNS, AUGMIX_SEVERITY = 3, 3, 3
 
 Step = tuple[str, float, int]
 """An operation, its probability and its level; operations without a strength have level 0."""
@@ -97,7 +104,7 @@ AUTOAUGMENT_CIFAR10: list[tuple[Step, Step]] = [  # its paper's table 7, as torc
 
 def randaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
     """As many operations as asked for, evenly drawn, all at the same level."""
-    shape = (count, params.operations)
+    shape = (count, 1, params.operations)
     operation = torch.randint(IN_RANDOM_CHOICE, shape, generator=generator)
     return PolicyDraws(operation, params.magnitude / LEVELS * _signs(shape, generator), MODERATE)
 
@@ -109,17 +116,33 @@ def autoaugment(params: OnlineAugmentation, count: int, generator: torch.Generat
     operation, probability, level = torch.tensor(pairs)[chosen].unbind(2)
     happens = torch.rand(count, 2, generator=generator) < probability
     operation = torch.where(happens, operation.long(), NUMBER["identity"])
-    return PolicyDraws(operation, level / AUTOAUGMENT_LEVELS * _signs((count, 2), generator), MODERATE)
+    level = level / AUTOAUGMENT_LEVELS * _signs((count, 2), generator)
+    return PolicyDraws(operation[:, None], level[:, None], MODERATE)
 
 
 def trivialaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
     """One operation at one level, both evenly drawn."""
-    operation = torch.randint(IN_RANDOM_CHOICE, (count, 1), generator=generator)
-    level = torch.randint(LEVELS + 1, (count, 1), generator=generator) / LEVELS
-    return PolicyDraws(operation, level * _signs((count, 1), generator), WIDE)
+    shape = (count, 1, 1)
+    operation = torch.randint(IN_RANDOM_CHOICE, shape, generator=generator)
+    level = torch.randint(LEVELS + 1, shape, generator=generator) / LEVELS
+    return PolicyDraws(operation, level * _signs(shape, generator), WIDE)
 
 
-def _signs(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+def augmix(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
+    """Three chains of one to three light operations, evenly drawn, mixed with each other and then with the image: their
+    shares are Dirichlet(1, 1, 1), the image's is Beta(1, 1)."""
+    shape = (count, AUGMIX_CHAINS, AUGMIX_TURNS)
+    operation = torch.randint(NUMBER["identity"] + 1, IN_RANDOM_CHOICE, shape, generator=generator)
+    level = torch.randint(AUGMIX_SEVERITY, shape, generator=generator) / AUTOAUGMENT_LEVELS * _signs(shape, generator)
+    turns = torch.randint(1, AUGMIX_TURNS + 1, shape[:2], generator=generator)
+    operation[torch.arange(AUGMIX_TURNS) >= turns[..., None]] = NUMBER["identity"]
+    unmixed = torch.rand(count, 1, generator=generator)
+    shares = torch.empty(shape[:2]).exponential_(generator=generator)
+    shares = (1 - unmixed) * shares / shares.sum(dim=1, keepdim=True)
+    return PolicyDraws(operation, level, OF_AUGMIX, torch.cat([unmixed, shares], dim=1))
+
+
+def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return torch.randint(2, shape, generator=generator).float() * 2 - 1
 
 
@@ -127,6 +150,7 @@ POLICIES: dict[str, Callable[[OnlineAugmentation, int, torch.Generator], PolicyD
     "randaugment": randaugment,
     "autoaugment": autoaugment,
     "trivialaugment": trivialaugment,
+    "augmix": augmix,
 }
 
 
@@ -138,7 +162,8 @@ def settings_of(operation: Tensor, level: Tensor, ranges: Ranges, height: int, w
         return torch.where(operation == NUMBER[name], level * at_one, 0)
 
     factors = [amount(name, ranges.factor) for name in ("brightness", "color", "contrast", "sharpness")]
-    dropped = amount("posterize", ranges.dropped_bits).abs().round()
+    least, most = ranges.dropped_bits
+    dropped = (least + level.abs() * (most - least)).round()
     mask = torch.where(operation == NUMBER["posterize"], 256 - 2**dropped, 0)
     threshold = (255 - 255 * level.abs()).round(decimals=3).ceil()  # what is a whole number but for rounding is one
     inverted = torch.where(operation == NUMBER["solarize"], threshold, 0)
@@ -164,25 +189,27 @@ class Turn(Rows):
     settings: Settings
 
 
-class PolicyRecipe:
-    """What the draws of N images mean for images of one size, worked out once for a whole epoch."""
+class Chain:
+    """What one chain's operations (int64 N×T) at their levels (N×T) mean for images of one size."""
 
-    def __init__(self, draws: PolicyDraws, bounds: Bounds, height: int, width: int) -> None:
+    def __init__(
+        self, operations: Tensor, levels: Tensor, ranges: Ranges, bounds: Bounds, height: int, width: int
+    ) -> None:
         self.bounds = bounds
         begin = begin_of(bounds)
         self.turns: list[tuple[Turn, list[list[int]]]] = []
         """Each turn, and for each batch how many images each of `FUNCTIONS` has."""
         place = torch.arange(len(begin))  # of each image, as the turn before left them
-        for operation, level in zip(draws.operation.unbind(1), draws.level.unbind(1), strict=True):
+        for operation, level in zip(operations.unbind(1), levels.unbind(1), strict=True):
             function = FUNCTION_OF[operation]
             order, counts = sort_within(bounds, function), count_within(bounds, function, len(FUNCTIONS))
-            settings = settings_of(operation[order], level[order], draws.ranges, height, width)
+            settings = settings_of(operation[order], level[order], ranges, height, width)
             self.turns.append((Turn(place[order] - begin, settings), counts))
             place = order.argsort()
         self.back = place - begin
         """int64 N: where in its batch, as the last turn left it, each image is."""
 
-    def to(self, device: torch.device) -> "PolicyRecipe":
+    def to(self, device: torch.device) -> "Chain":
         """Itself, moved to the device."""
         self.turns = [(turn.to(device), counts) for turn, counts in self.turns]
         self.back = self.back.to(device)
@@ -199,3 +226,31 @@ class PolicyRecipe:
                 if len(some):
                     function(some, theirs)
         return images.index_select(0, self.back[start:stop])
+
+
+class PolicyRecipe:
+    """What the draws of N images mean for images of one size, worked out once for a whole epoch."""
+
+    def __init__(self, draws: PolicyDraws, bounds: Bounds, height: int, width: int) -> None:
+        self.bounds = bounds
+        chains = zip(draws.operation.unbind(1), draws.level.unbind(1), strict=True)
+        self.chains = [Chain(*chain, draws.ranges, bounds, height, width) for chain in chains]
+        self.shares = None if draws.shares is None else draws.shares[..., None, None, None]
+
+    def to(self, device: torch.device) -> "PolicyRecipe":
+        """Itself, moved to the device."""
+        self.chains = [chain.to(device) for chain in self.chains]
+        self.shares = None if self.shares is None else self.shares.to(device)
+        return self
+
+    def apply(self, images: Tensor, batch: int) -> Tensor:
+        """The images (uint8 B×3×H×W) of one batch, changed."""
+        results = [chain.apply(images, batch) for chain in self.chains]
+        if self.shares is None:
+            (result,) = results
+            return result
+        of_image, *of_results = self.shares[slice(*self.bounds[batch])].unbind(1)
+        mixture = images * of_image
+        for result, share in zip(results, of_results, strict=True):
+            mixture.addcmul_(result, share)
+        return mixture.round_().to(torch.uint8)

@@ -90,10 +90,11 @@ class OnlineAugmentation(Section):
     """Factor, as for brightness."""
     hue: Annotated[Number, Field(ge=0, le=0.5)]
     """Shift, uniform in ±hue turns of the colour circle."""
-    policy: Literal["randaugment", "autoaugment", "trivialaugment"] | None
+    policy: Literal["randaugment", "autoaugment", "trivialaugment", "augmix"] | None
     """A learned or random choice of operations per image, between rotation and the colour changes: RandAugment (Cubuk
     et al., 2020, doi:10.1109/CVPRW50498.2020.00359), AutoAugment's policy for CIFAR-10 (Cubuk et al., 2019,
-    doi:10.1109/CVPR.2019.00020) or TrivialAugment Wide (Müller and Hutter, 2021, doi:10.1109/ICCV48922.2021.00081)."""
+    doi:10.1109/CVPR.2019.00020), TrivialAugment Wide (Müller and Hutter, 2021, doi:10.1109/ICCV48922.2021.00081), or
+    AugMix's mixture of three chains without its consistency loss (Hendrycks et al., 2020, arXiv:1912.02781)."""
     operations: Annotated[Whole, Field(ge=1, le=8)]
     """Of `randaugment`: operations per image, one after another."""
     magnitude: Annotated[Whole, Field(ge=0, le=30)]
