@@ -10,10 +10,10 @@ export DVC_NO_ANALYTICS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart repro test lint experiments ui bench
+.PHONY: help setup quickstart repro test test-all lint experiments ui bench
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED)  ## create .venv and install the locked packages (6 GB, 3 to 5 minutes)
 
@@ -41,7 +41,10 @@ quickstart: setup  ## the whole pipeline on handwritten digits, in an experiment
 repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU cores: about half a day)
 	@dvc repro
 
-test: setup  ## all tests, on real DVC and MLflow
+test: setup  ## the tests, on real DVC and MLflow, but for the slowest (about 10 minutes)
+	@python -m pytest -n 2 --dist loadfile -m 'not slow'
+
+test-all: setup  ## all tests, as CI runs them (about 20 minutes)
 	@python -m pytest -n 2 --dist loadfile
 
 lint: setup  ## ruff and mypy

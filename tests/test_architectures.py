@@ -16,8 +16,7 @@ AUXILIARY = {"inception_v3": 3_326_696}  # weights of the classifiers in the mid
 SMALL = [  # the smallest of each family, and the pixels that it needs
     *("cnn", "wide_resnet16_8", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "mnasnet0_5", "mobilenet_v2"),
     *("mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "shufflenet_v2_x0_5", "squeezenet1_1", "googlenet"),
-    *("convnext_tiny", "swin_t", "swin_v2_t", "vit_b_32"),
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("alexnet", "vgg11_bn", "inception_v3", "maxvit_t")),
+    *("convnext_tiny", "swin_t", "swin_v2_t", "vit_b_32", "alexnet", "vgg11_bn", "inception_v3", "maxvit_t"),
 ]
 SIZES = {"alexnet": 64, "inception_v3": 80, "maxvit_t": 224}
 WITH_STEM = {  # and the max-pool's place in the network, where it has one

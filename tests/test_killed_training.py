@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import Clone
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
+pytestmark = pytest.mark.pipeline
 
 TRAIN = [sys.executable, "stages/train.py", "baseline"]
 RESULTS = ["models/baseline/model.safetensors", "models/baseline/model.json", "plots/history/baseline.csv",

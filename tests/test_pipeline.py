@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline import QUICK, Clone
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
+pytestmark = pytest.mark.pipeline
 
 AFTER_TRAINING = {"evaluate", "embed"}
 TRAININGS = {"train-baseline", "train-modified"}

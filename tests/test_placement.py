@@ -81,7 +81,6 @@ def own_memory(folder: Path, where: str) -> float:
     return int(done.stdout) * 1024
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="needs Linux to tell memory of its own from a file's"
 )

@@ -383,7 +383,6 @@ def test_loading_unpickles_nothing(store, images, expected, monkeypatch):
     assert np.abs(given - expected).max() <= 1e-6
 
 
-@pytest.mark.slow
 def test_the_mlflow_model_brings_its_own_code(store, images, expected, tmp_path):
     place = mlflow.artifacts.download_artifacts(f"models:/{store['model']}", dst_path=str(tmp_path / "model"))
     np.save(tmp_path / "images.npy", images)
@@ -436,7 +435,6 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"the server did not answer:\n{log.read_text()}")
 
 
-@pytest.mark.slow
 def test_a_served_model_answers_with_evaluates_own_probabilities(server, images, expected):
     answer = requests.post(f"{server}/invocations", json={"inputs": images.tolist()}, timeout=120)
     assert answer.status_code == 200, answer.text

@@ -97,7 +97,6 @@ def test_a_schedule_that_is_longer_than_the_pretraining_is_refused(schedule):
 
 
 @pytest.mark.pipeline
-@pytest.mark.slow
 def test_the_stage_learns_from_all_training_images_and_another_training_begins_with_its_weights(tmp_path):
     clone = Clone(tmp_path)
     file = clone.folder / "params.yaml"

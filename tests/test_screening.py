@@ -133,7 +133,6 @@ def small_study(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
 def test_the_stage_trains_every_run_of_the_design_once_even_if_it_is_killed(small_study):
     """Its table then says what hinders learning."""
     command = [sys.executable, ROOT / "stages/screen.py", "baseline", "./ingredients.yaml"]

@@ -29,7 +29,6 @@ def one_of_many(barrier: Barrier, root: Path, number: int) -> None:
     store.finish(run_id)
 
 
-@pytest.mark.slow
 def test_eight_that_begin_at_once_on_an_empty_store_all_succeed(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -51,7 +50,6 @@ def test_eight_that_begin_at_once_on_an_empty_store_all_succeed(tmp_path, monkey
 
 
 @pytest.mark.pipeline
-@pytest.mark.slow
 def test_four_that_train_at_once_lose_no_metric(tmp_path):
     clone = Clone(tmp_path)
     words = [word for each in [*QUICK, f"epochs={EPOCHS}", "subset.per_class=10"] for word in ("-S", each)]
