@@ -1,5 +1,6 @@
 """Every number in the README's result tables stands in a file that the pipeline wrote."""
 
+import csv
 import re
 from pathlib import Path
 
@@ -19,6 +20,23 @@ def test_a_result_table_is_its_file(file, shown):
     assert shown.strip() == (ROOT / file).read_text(encoding="utf-8").strip()
 
 
+def test_what_the_readme_says_of_pretraining_is_in_its_table():
+    with (ROOT / "studies/pretrained/metrics/table.csv").open(encoding="utf-8") as stream:
+        rows = {row["metric"]: row for row in csv.DictReader(stream)}
+    accuracy = rows["test accuracy (%)"]
+    low, high = (
+        rows[f"improvement of test accuracy, {end} end of the 95 % interval (points)"] for end in ("lower", "upper")
+    )
+    expected = [accuracy["scratch"], accuracy["pretrained"], *(row["improvement"] for row in (accuracy, low, high))]
+    section = README.partition("## Without labels")[2].partition("\n## ")[0]
+    said = re.search(
+        r"([\d.]+) % from fresh weights, ([\d.]+) % from pretrained ones, a gain of ([\d.]+) points\s"
+        r"\(95 % interval (\S+) to ([^,]+),",
+        section,
+    )
+    assert [float(number) for number in said.groups()] == [round(float(number), 1) for number in expected]
+
+
 def test_every_file_that_the_readme_links_to_is_there():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).is_file(), target
@@ -26,5 +44,5 @@ def test_every_file_that_the_readme_links_to_is_there():
 
 def test_make_targets_in_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"`make (\w+)`", README)):
+    for target in set(re.findall(r"`make ([\w-]+)`", README)):
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
