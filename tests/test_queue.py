@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline import QUICK, Clone
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 RATES = ["0.01", "0.001"]
 SCREEN = 200  # characters
