@@ -2,94 +2,126 @@
 
 import json
 import sys
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from tinyres.atomic import write_json, write_text
 from tinyres.data.arrays import read_description, read_split
 from tinyres.errors import UserError, told_in_one_sentence
-from tinyres.fingerprint import hash_code, hash_files, hash_value
+from tinyres.fingerprint import hash_value
+from tinyres.history import Record
 from tinyres.inference import accuracy_of
-from tinyres.models import build, describe
-from tinyres.params import Params, plain, read_params
+from tinyres.initial_weights import InitialWeights, read_initial_weights
+from tinyres.model_training import Task, describe_model, followed_split, make_trainer, training_key
+from tinyres.models import ModelDescription
+from tinyres.params import Params, load_yaml, read_params
 from tinyres.runtime import Machine, prepare_machine
-from tinyres.screening import Design, effects_of, effects_table, runs_table, screening_design
-from tinyres.training.batches import place, seed_weights
+from tinyres.screening import effects_of, effects_table, runs_table, screening_design
+from tinyres.tracking.lineage import lineage_documents, lineage_tags
+from tinyres.tracking.recording import Recording, run_name
+from tinyres.tracking.spool import deliver
+from tinyres.tracking.store import now
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.interruption import StopRequest
-from tinyres.training.trainer import Trainer
 
 SUBSET = Path("data/subset")
 METRICS = Path("metrics")
+INGREDIENTS = "tinyres.ingredients"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of the design."""
+
+    name: str
+    ingredients: list[str]
+    params: Params
+    initial: InitialWeights | None
+    description: ModelDescription
+    key: str
+    """Hash of what goes into it."""
 
 
 def main(network: str, file: Path) -> None:
     """Train `network` by every run of the design, from the study's own recipe and the ingredients' values."""
-    ingredients: dict[str, dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    if "validation" not in read_description(SUBSET).sizes:
+    ingredients: dict[str, dict[str, Any]] = load_yaml(file)
+    data = read_description(SUBSET)
+    if "validation" not in data.sizes:
         raise UserError("Ingredients are chosen on validation images: set subset.validation.")
+    train = read_split(SUBSET / "train")
+    followed = followed_split(SUBSET, data)
+    task = Task("screen", Path(__file__), SUBSET / "dataset.json", data, train, len(train), followed)
     design = screening_design(len(ingredients))
-    accuracies = train_all(network, recipes_of(design, network, ingredients))
+    runs: list[Run] = []
+    for row in design:
+        chosen = {name: values for (name, values), has in zip(ingredients.items(), row, strict=True) if has}
+        runs.append(make_run(len(runs), network, chosen, task))
+    accuracies = train_all(runs, task)
     effects = dict(zip(ingredients, effects_of(design, accuracies), strict=True))
     write_text(METRICS / "ingredients.md", effects_table(effects, ingredients).render("md"))
     write_text(METRICS / "runs.csv", runs_table(list(ingredients), design, accuracies).render("csv"))
 
 
-def recipes_of(design: Design, network: str, ingredients: dict[str, dict[str, Any]]) -> list[Params]:
-    """The study's recipe with each run's ingredients, and a seed for each."""
-    recipes = []
-    for number, row in enumerate(design):
-        chosen = [values for values, has in zip(ingredients.values(), row, strict=True) if has]
-        recipe = read(network, {name: value for values in chosen for name, value in values.items()})
-        recipes.append(recipe.model_copy(update={"seed": recipe.seed + number}))
-    return recipes
-
-
-def read(network: str, changes: dict[str, Any]) -> Params:
-    """The study's recipe with some values changed."""
-    return read_params(
+def make_run(number: int, network: str, ingredients: dict[str, dict[str, Any]], task: Task) -> Run:
+    """The study's recipe with some ingredients, and a seed of its own."""
+    recipe = read_params(
         *("seed", "lr", "batch_size", "epochs", "weight_decay", "augment.online", "optimizer", "scheduler"),
-        *("loss", "early_stopping", f"models.{network}", "runtime"),
-        changes=changes,
+        *("loss", "early_stopping", f"models.{network}", "tracking", "runtime"),
+        changes={name: value for values in ingredients.values() for name, value in values.items()},
     )
+    params = recipe.model_copy(update={"seed": recipe.seed + number})
+    initial = read_initial_weights(params.models[network])
+    description = describe_model(network, params, task, initial)
+    key = training_key(description, task)
+    return Run(f"run-{number:02}", list(ingredients), params, initial, description, key)
 
 
-def train_all(network: str, recipes: list[Params]) -> list[float]:
+def train_all(runs: list[Run], task: Task) -> list[float]:
     """Validation accuracy at the end of each training. A stage that was killed goes on after the last finished one."""
-    machine = prepare_machine(recipes[0].runtime)
-    checkpoints = Checkpoints(hash_value({
-        "recipes": [plain(recipe) for recipe in recipes],
-        "code": hash_code(Path(__file__)),
-        "data": hash_files([SUBSET / "dataset.json"]),
-        "torch": version("torch"),
-    }))  # fmt: skip
+    checkpoints = Checkpoints(hash_value([run.key for run in runs]))
     finished = checkpoints.folder / "accuracies.json"
     accuracies: list[float] = json.loads(finished.read_text(encoding="utf-8")) if finished.exists() else []
-    for number, recipe in enumerate(recipes[len(accuracies) :], start=len(accuracies) + 1):
-        accuracies.append(train(network, recipe, machine, checkpoints))
+    for run in runs[len(accuracies) :]:
+        accuracies.append(train(run, task))
         write_json(finished, accuracies)
-        print(f"run {number}/{len(recipes)}: validation accuracy {accuracies[-1]:.2%}", file=sys.stderr, flush=True)
+        told = f"run {len(accuracies)}/{len(runs)}: validation accuracy {accuracies[-1]:.2%}"
+        print(told, file=sys.stderr, flush=True)
     checkpoints.remove()
     return accuracies
 
 
-def train(network: str, params: Params, machine: Machine, checkpoints: Checkpoints) -> float:
+def train(run: Run, task: Task) -> float:
     """Validation accuracy at the end of a training, of minutes, in which nothing is kept to go on from."""
-    data = read_description(SUBSET)
-    images, followed = (
-        place(read_split(SUBSET / name), params.runtime.data, machine.device) for name in ("train", "validation")
-    )
-    seed_weights(params.seed)
-    classifier = build(describe(network, params.models[network], data, {})).to(machine.device)
-    trainer = Trainer(params, network, classifier, len(data.classes), images, ("val", followed), machine, checkpoints)
-    trainer.progress.is_terminal = trainer.progress.announces_cost = False
-    for _ in range(params.epochs):
-        trainer.train_epoch(StopRequest())
+    started, machine = now(), prepare_machine(run.params.runtime)
+    trainer = make_trainer(run.description, run.key, run.params, task, machine, run.initial)
+    trainer.progress.silence()
+    history: list[Record] = []
+    for _ in range(run.params.epochs):
+        history.append(trainer.train_epoch(StopRequest()) | {"lr": trainer.schedule.lr})
         trainer.schedule.after_epoch()
-    return accuracy_of(trainer.weights.classifier, followed.images, followed.labels, machine)
+    validation = trainer.monitored
+    accuracy = accuracy_of(trainer.weights.classifier, validation.images, validation.labels, machine)
+    history[-1]["val_accuracy"] = accuracy
+    deliver([recording(run, task, history, started, machine)], run.name)
+    return accuracy
+
+
+def recording(run: Run, task: Task, history: list[Record], started: int, machine: Machine) -> Recording:
+    """The run for MLflow: its recipe, its curves of training, its validation accuracy at the end; no model."""
+    training = run.description.training
+    lineage = lineage_tags(task.stage, training["data"], machine.device)
+    return Recording(
+        experiment=run.params.tracking.experiment,
+        name=run.name,
+        key=run.key,
+        params=training["params"],
+        tags=lineage | {INGREDIENTS: ", ".join(run.ingredients)},
+        documents=lineage_documents(),
+        history=history,
+        run_name=run_name(run.name),
+        started=started,
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from tinyres.data import digits
 from tinyres.data.arrays import write_dataset
@@ -133,8 +135,18 @@ def small_study(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def runs_in(folder: Path, experiment: str) -> list[Run]:
+    """Of the folder's own MLflow store, in the order of their names, each with the curve of every epoch."""
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    found = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    for run in found:
+        curve = client.get_metric_history(run.info.run_id, "train_accuracy")
+        assert [point.step for point in curve] == [1, 2, 3, 4]
+    return sorted(found, key=lambda run: run.info.run_name)
+
+
 def test_the_stage_trains_every_run_of_the_design_once_even_if_it_is_killed(small_study):
-    """Its table then says what hinders learning."""
+    """Its table then says what hinders learning, and MLflow holds each run once, with its recipe."""
     command = [sys.executable, ROOT / "stages/screen.py", "baseline", "./ingredients.yaml"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "DVC_ROOT": str(small_study)}
     with subprocess.Popen(command, cwd=small_study, env=environment, stderr=subprocess.PIPE, text=True) as first:
@@ -155,3 +167,12 @@ def test_the_stage_trains_every_run_of_the_design_once_even_if_it_is_killed(smal
     last = (small_study / "metrics/ingredients.md").read_text().splitlines()[-1]
     assert last.startswith("| no learning")
     assert "`lr=1e-12`" in last
+
+    runs = runs_in(small_study, "ingredients")
+    assert [run.info.run_name for run in runs] == [f"run-{number:02}" for number in range(8)]
+    for run, row in zip(runs, rows, strict=True):
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["val_accuracy"] == pytest.approx(float(row["val_accuracy"]), abs=5e-5)
+        assert run.data.params["lr"] == ("1e-12" if row["no learning"] == "1" else "0.001")
+        assert ("smoothing" in run.data.tags["tinyres.ingredients"]) == (row["smoothing"] == "1")
+        assert run.data.params["seed"] == row["run"]

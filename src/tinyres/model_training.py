@@ -13,7 +13,7 @@ from tinyres.inference import accuracy_of
 from tinyres.initial_weights import InitialWeights, initialise, read_initial_weights
 from tinyres.models import ModelDescription, build, describe, save_model
 from tinyres.params import Params, plain
-from tinyres.runtime import prepare_machine
+from tinyres.runtime import Machine, prepare_machine
 from tinyres.tracking.lineage import lineage_documents, lineage_tags
 from tinyres.tracking.recorder import Recorder
 from tinyres.tracking.system import system_metrics
@@ -57,18 +57,9 @@ def train_model(name: str, params: Params, task: Task, trainer_params: Params | 
     """
     machine = prepare_machine(params.runtime)
     initial = read_initial_weights(params.models[name])
-    description = describe(name, params.models[name], task.data, record(name, params, task, initial))
-    seed_weights(params.seed)
-    classifier = initialise(build(description), initial, params.models[name]).to(machine.device)
-
-    train = place(task.train, params.runtime.data, machine.device)
-    prefix, images = task.followed
-    followed = prefix, place(images, params.runtime.data, machine.device)
-
+    description = describe_model(name, params, task, initial)
     key = training_key(description, task)
-    checkpoints = Checkpoints(key)
-    asked, classes = trainer_params or params, len(description.classes)
-    trainer = Trainer(asked, name, classifier, classes, train, followed, machine, checkpoints)
+    trainer = make_trainer(description, key, trainer_params or params, task, machine, initial)
     if machine.ranks.rank > 0:  # the first writes and tells
         trainer.fit()
         return
@@ -80,28 +71,65 @@ def train_model(name: str, params: Params, task: Task, trainer_params: Params | 
     with system_metrics(recorder.run_id if params.tracking.system_metrics else None):
         history = trainer.fit(after_epoch=recorder.history)
 
-    originals = train.first(task.originals)
+    originals = trainer.train.first(task.originals)
     model = Path("models") / name
-    save_model(model, classifier, description)
+    save_model(model, trainer.classifier, description)
     write_history(Path("plots/history") / f"{name}.csv", history)
     write_json(Path("metrics") / f"train_{name}.json", {
         "train_accuracy": history[-1]["train_accuracy"],
-        "train_accuracy_clean": accuracy_of(classifier, originals.images, originals.labels, machine),
+        "train_accuracy_clean": accuracy_of(trainer.classifier, originals.images, originals.labels, machine),
         "train_loss": history[-1]["train_loss"],
         "epochs": len(history),
     })  # fmt: skip
     recorder.finish(history, model)
-    checkpoints.remove()
+    trainer.checkpoints.remove()
 
 
-def record(name: str, params: Params, task: Task, initial: InitialWeights | None) -> dict[str, Any]:
-    """How a model is trained, for its `model.json`: with which parameters, data and, if given, initial weights."""
+def describe_model(name: str, params: Params, task: Task, initial: InitialWeights | None) -> ModelDescription:
+    """What `model.json` says of the model `name` of `params`: also with which parameters, data and, if given, initial
+    weights it is trained."""
     read = plain(params)
     del read["tracking"]  # where a run is recorded changes nothing in the model
-    training = {"params": read | {"model": read.pop("models")[name]}, "data": hash_files([task.dataset])}
+    training: dict[str, Any] = {
+        "params": read | {"model": read.pop("models")[name]},
+        "data": hash_files([task.dataset]),
+    }
     if initial is not None:
         training["initial_weights"] = initial.hash
-    return training
+    return describe(name, params.models[name], task.data, training)
+
+
+def make_trainer(
+    description: ModelDescription,
+    key: str,
+    params: Params,
+    task: Task,
+    machine: Machine,
+    initial: InitialWeights | None,
+) -> Trainer:
+    """The trainer of a described model, which has its first weights, and the images of its task on the machine.
+
+    Args:
+        description: of the model, by its name in `params.models`.
+        key: as `training_key` gives it.
+        params: what the trainer goes by.
+        task: what the model learns.
+        machine: to train on.
+        initial: weights to begin with; None for fresh ones.
+    """
+    seed_weights(params.seed)
+    classifier = initialise(build(description), initial, params.models[description.name]).to(machine.device)
+    prefix, followed = task.followed
+    return Trainer(
+        params,
+        description.name,
+        classifier,
+        len(description.classes),
+        place(task.train, params.runtime.data, machine.device),
+        (prefix, place(followed, params.runtime.data, machine.device)),
+        machine,
+        Checkpoints(key),
+    )
 
 
 def training_key(description: ModelDescription, task: Task) -> str:

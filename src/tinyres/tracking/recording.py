@@ -38,10 +38,10 @@ class Recording(BaseModel):
     documents: dict[str, str]
     """Texts kept whole, by their place among the run's artifacts."""
     history: list[Record]
-    weights: str
-    """Their hash."""
-    model: Path | None
-    """The model folder; None where it is known to be in the store already."""
+    weights: str | None = None
+    """Their hash; None where they are not kept."""
+    model: Path | None = None
+    """The model folder; None where it is known to be in the store already, or where it is not kept."""
     run_name: str
     started: int
     """Milliseconds since 1970, as all times of MLflow."""
@@ -62,6 +62,7 @@ class Recording(BaseModel):
         if self.results is None:
             known = store.runs_with({RECORDING: self.id}, status="FINISHED")
         else:
+            assert self.weights is not None
             known = store.runs_with({WEIGHTS: self.weights})
         run_id = str(known[0].info.run_id) if known else self._send_training(store)
         if self.results is not None and not known:
@@ -77,7 +78,8 @@ class Recording(BaseModel):
         store.log_history(run_id, [{"timestamp": self.ended / 1000} | record for record in self.history])
         if self.model is not None:
             store.log_model(run_id, self.model)
-        store.log_final(run_id, {}, {WEIGHTS: self.weights, RECORDING: self.id}, self.ended)
+        weights = {} if self.weights is None else {WEIGHTS: self.weights}
+        store.log_final(run_id, {}, {RECORDING: self.id, **weights}, self.ended)
         store.finish(run_id, self.ended)
         return run_id
 

@@ -23,6 +23,10 @@ class Progress:
         self.bar: tqdm | None = None  # type: ignore[type-arg]
         self.shown_at = 0.0
 
+    def silence(self) -> None:
+        """Show nothing, for a training that is one of many."""
+        self.speaks = self.is_terminal = False
+
     def epoch_starts(self, epoch: int, steps: int, first: int) -> None:
         """Open the bar of an epoch (from 0) that begins at step `first`."""
         self.started = time.perf_counter()
