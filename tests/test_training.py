@@ -85,7 +85,7 @@ def test_a_checkpoint_cut_short_is_passed_over_for_the_one_before(undisturbed, c
     for length in (0, 100, len(whole) // 2, len(whole) - 1):
         checkpoints.latest.write_bytes(whole[:length])
         second = trainer(changed(), Checkpoints("some-training"))
-        state = second.checkpoints.load(CPU)
+        state = second.checkpoints.load()
         assert state is not None
         assert state["epoch"] == 2
     second.fit()
@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_intact(undisturbed, small_disk):
     assert not list(checkpoints.folder.glob("draft*"))
     (small_disk / "filler").unlink()
     second = trainer(changed(), Checkpoints("some-training"))
-    assert second.checkpoints.load(CPU)["epoch"] == 2
+    assert second.checkpoints.load()["epoch"] == 2
     second.fit()
     assert results(second) == undisturbed
 

@@ -40,11 +40,12 @@ class Checkpoints:
         finally:
             draft.unlink(missing_ok=True)
 
-    def load(self, device: torch.device) -> dict[str, Any] | None:
-        """The newest state that can be read, or None. Nothing is unpickled; a file cut short is passed over."""
+    def load(self) -> dict[str, Any] | None:
+        """The newest state that can be read, in host memory, or None. Nothing is unpickled; a file cut short is passed
+        over."""
         for file in (self.latest, self.previous):
             try:
-                state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
             except (OSError, RuntimeError, EOFError, ValueError):
                 continue
             return state

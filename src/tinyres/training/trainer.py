@@ -117,7 +117,7 @@ class Trainer:
         Raises:
             UserError: the loss is not finite, memory ran out, or the process was asked to stop (after saving).
         """
-        if state := self.ranks.from_first(self.checkpoints.load(self.machine.device)):
+        if state := self.ranks.from_first(self.checkpoints.load() if self.ranks.rank == 0 else None):
             self._restore(state)
             self.progress.say(f"goes on after epoch {self.epoch}, step {self.step}")
             after_epoch(self.history)
@@ -266,7 +266,8 @@ class Trainer:
         self.weights.restore(state["average"])
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
         self.best_network = state["best_network"]
-        self.sums.values, self.sums.bad_step = state["sums"], state["bad_step"]
-        torch.set_rng_state(state["cpu_generator"].cpu())
+        device = self.machine.device
+        self.sums.values, self.sums.bad_step = state["sums"].to(device), state["bad_step"].to(device)
+        torch.set_rng_state(state["cpu_generator"])
         if state["device_generator"] is not None:
-            torch.cuda.set_rng_state(state["device_generator"].cpu())
+            torch.cuda.set_rng_state(state["device_generator"])
