@@ -92,7 +92,7 @@ def make_trainer(
         *(params, network, classifier, classes_of(network), images, ("test", images), machine),
         Checkpoints("benchmarks"),
     )
-    trainer.progress.is_terminal = trainer.progress.announces_cost = False
+    trainer.progress.silence()
     return trainer
 
 

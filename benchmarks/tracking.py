@@ -86,7 +86,7 @@ def quickstart_trainer(network: str, machine: Machine) -> Trainer:
     trainer = Trainer(
         *(params, network, classifier, len(data.classes), train, ("test", train), machine), Checkpoints("benchmarks")
     )
-    trainer.progress.is_terminal = trainer.progress.announces_cost = False
+    trainer.progress.silence()
     return trainer
 
 

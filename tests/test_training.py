@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from small_training import CPU, TEST, changed, results, trainer
+from small_training import TEST, changed, results, trainer
 from tinyres.errors import UserError
 from tinyres.training.batches import plan_epoch
 from tinyres.training.checkpoint import Checkpoints
