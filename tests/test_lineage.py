@@ -155,3 +155,18 @@ def test_what_cannot_be_brought_back_is_told_in_one_sentence(clone):
     assert f"This repository has no params.yaml in commit {40 * 'a'}; fetch it first" in told
     assert told.count("\n") == 1
     client.delete_run(bare.info.run_id)
+
+
+@pytest.mark.pipeline
+@pytest.mark.slow
+def test_whether_there_are_weights_to_compare_with_is_said(clone):
+    client = MlflowClient(f"sqlite:///{clone.folder}/mlflow.db")
+    run = run_of(clone.folder, "committed")
+    assert f"weights {run.data.tags['tinyres.weights']}" in reproduce(clone, run.info.run_id)
+    tags = {name: value for name, value in run.data.tags.items() if name != "tinyres.weights"}
+    other = client.create_run(run.info.experiment_id, tags=tags)
+    client.log_text(other.info.run_id, (clone.folder / "params.yaml").read_text(), "lineage/params.yaml")
+    assert "weights none: this training did not end" in reproduce(clone, other.info.run_id)
+    client.set_terminated(other.info.run_id)
+    assert "weights none are kept of this training" in reproduce(clone, other.info.run_id)
+    client.delete_run(other.info.run_id)

@@ -54,12 +54,13 @@ def reproduction(run_id: str) -> str:
 def _description(run: Run) -> list[str]:
     """Comments: what the script brings back, and how to know that it did."""
     tags = run.data.tags
+    without = "none are kept of this training" if run.info.status == "FINISHED" else "none: this training did not end"
     told = [
         f"run {run.info.run_id} ({run.info.run_name}), trained with",
         f"  {tags.get(ENVIRONMENT, 'an unknown environment: DVC restored the model')}",
         f"  data    {tags[DATA]}",
         f"The new run's tag {WEIGHTS} is the same where code, parameters, data and environment are:",
-        f"  weights {tags.get(WEIGHTS, 'none: this training did not end')}",
+        f"  weights {tags.get(WEIGHTS, without)}",
     ]
     if EXPERIMENT in tags:
         told.append(f"Its files, where DVC still has the experiment: dvc exp apply {tags[EXPERIMENT]}")
