@@ -4,10 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tinyres.data import cifar100
 from tinyres.data.arrays import Source
 from tinyres.training.checkpoint import Checkpoints
+
+settings.register_profile("tinyres", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("tinyres")
 
 
 @pytest.fixture(scope="session")

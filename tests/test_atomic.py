@@ -27,7 +27,7 @@ def get(path: Path) -> bytes | Tree:
     return path.read_bytes() if path.is_file() else {file.name: file.read_bytes() for file in path.iterdir()}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(before=st.none() | st.binary(max_size=9) | TREES, after=st.binary(max_size=9) | TREES, fails=st.booleans())
 def test_writing_is_whole_or_not_at_all(tmp_path_factory, before, after, fails):
     folder = tmp_path_factory.mktemp("place")

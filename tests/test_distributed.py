@@ -22,7 +22,7 @@ POLICY = changed(augment__online__mixup=0.4, augment__online__policy="randaugmen
 
 
 @given(count=st.integers(8, 300), batch_size=st.integers(8, 64), ranks=st.integers(2, 4), epoch=st.integers(0, 3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_shares_of_all_ranks_are_the_batches_of_one_process_with_the_same_draws(count, batch_size, ranks, epoch):
     whole = plan_epoch(count, batch_size, POLICY, seed=0, epoch=epoch)
     shares = [plan_epoch(count, batch_size, POLICY, 0, epoch, rank, ranks) for rank in range(ranks)]

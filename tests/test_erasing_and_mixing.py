@@ -47,7 +47,7 @@ def erased(draws: ErasingDraws, height: int, width: int) -> Tensor:
     return pixels[:, 0]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def without_tie(value: float, whole: Callable[[float], int]) -> int:
     """The whole number, of a value so far from where the next one begins that float32 comes to the same."""
     assume(whole(value - 1e-4) == whole(value + 1e-4))
@@ -123,7 +123,7 @@ def test_mixing_equals_torchvision_for_the_same_draws(kind, height, width):
         torch.testing.assert_close(targets, transform.transform(labels, params), atol=1e-6, rtol=0)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.integers(0, 1000),
     st.floats(0, 10),
@@ -235,7 +235,7 @@ def test_what_is_done_comes_in_the_declared_order():
     assert max(len(image.unique()) for image in mixed) == 4  # black in neither, either or both
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.fixed_dictionaries({
         "crop_padding": st.integers(0, 8), "flip": st.floats(0, 1), "rotation": st.floats(0, 180),

@@ -25,7 +25,7 @@ def predictions(images: int, classes: int, seed: int = 0) -> tuple[np.ndarray, n
     return logits.astype(np.float32), labels
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 200), st.integers(2, 30), st.integers(0, 1000))
 def test_every_number_is_scikit_learns(images, classes, seed):
     logits, labels = predictions(images, classes, seed)

@@ -30,7 +30,7 @@ def test_times_are_no_results(tmp_path):
     assert (tmp_path / "with.csv").read_bytes() == (tmp_path / "without.csv").read_bytes()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=5))
 def test_what_is_written_is_read(tmp_path_factory, values):
     file = tmp_path_factory.mktemp("history") / "net.csv"

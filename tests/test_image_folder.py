@@ -149,7 +149,7 @@ def test_the_first_images_are_of_all_classes(tmp_path):
 # One folder, split by seed.
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     counts=st.lists(st.integers(2, 12), min_size=2, max_size=4),
     share=st.floats(0.01, 0.99),

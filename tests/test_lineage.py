@@ -35,7 +35,7 @@ params = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(before=params, after=params)
 @example(before={"classes": []}, after={"classes": {}})
 @example(before={"classes": {"a": 1}}, after={"classes": ["a"]})

@@ -24,7 +24,7 @@ def objective(label_smoothing: float = 0, adversarial: Adversarial = NO_ATTACK) 
 
 
 @given(smoothing=st.floats(0, 0.99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_smoothed_label_is_spread_evenly_over_all_classes(smoothing):
     loss, logits = objective(smoothing)(PIXELS, LABELS)
     labels = (1 - smoothing) * F.one_hot(LABELS, 10) + smoothing / 10

@@ -67,7 +67,7 @@ def split_of(count: int) -> Split:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(count=st.integers(1, 9), height=st.integers(4, 40), width=st.integers(4, 40), seed=st.integers(0, 2**32 - 1))
 def test_any_batch_gives_as_many_bytes_and_stays_as_it_was(name, count, height, width, seed):
     images = noisy(count, height, width)
@@ -289,7 +289,7 @@ def test_the_first_operation_shows_where_the_mask_is_1_and_the_second_where_it_i
     assert np.array_equal(shown, np.rint(255 - 255 * masks)[..., None].repeat(3, 3))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(count=st.integers(1, 6), height=st.integers(1, 40), width=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
 def test_masks_of_any_size_lie_between_0_and_1(count, height, width, seed):
     masks = noise_masks(count, height, width, (-4, 0), draws(seed))

@@ -156,7 +156,7 @@ def test_parameters_have_the_declared_distribution():
     assert (orders - 1 / 24).abs().max() < 0.004
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.fixed_dictionaries(
         {

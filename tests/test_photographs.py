@@ -66,7 +66,7 @@ def test_resizing_is_antialiased(tmp_path):
     assert np.abs(read(squares, tmp_path / "a.png").astype(int) - 127.5).max() < 3, "a fine checkerboard is grey"
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(width=st.integers(1, 300), height=st.integers(1, 300))
 def test_every_size_and_shape_can_be_read(tmp_path, width, height):
     assert (read(Image.new("RGB", (width, height), "teal"), tmp_path / "a.png") == (0, 128, 128)).all()
@@ -195,7 +195,7 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path, name):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP", "PPM", "TGA", "JPEG2000", "ICO"])
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_an_image_or_one_sentence(tmp_path, kind, data):
     file = tmp_path / "a.image"

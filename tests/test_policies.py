@@ -132,7 +132,7 @@ def test_every_move_at_every_level_equals_torchvision_but_for_ties(policy, name,
         assert_equal_but_for_ties(result, image, name, magnitude)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.tuples(st.sampled_from(EXACT), st.integers(-30, 30)), min_size=12, max_size=12),
              min_size=1, max_size=3),
@@ -174,7 +174,7 @@ def factor_of(name: str, level: Tensor, ranges: Ranges) -> float:
     return settings_of(torch.tensor([NAMES.index(name)]), level[None], ranges, 32, 32).strength.item()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(MOVES), st.floats(-1, 1), st.integers(3, 40), st.sampled_from([MODERATE, WIDE]))
 def test_moves_by_any_amount_equal_torchvision_but_for_ties(name, level, size, ranges):
     image = photographs(1, size, size)[0]
@@ -254,7 +254,7 @@ def test_the_shares_of_augmix_are_dirichlets():
     assert together[0, 1:].abs().max() < 0.01, "what stays of the image says nothing about the chains"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=3), st.integers(0, 2**32), st.integers(3, 40))
 def test_augmix_is_torchvisions_mixture_of_what_its_chains_make_of_each_image(batch_sizes, seed, size):
     edges = [sum(batch_sizes[:number]) for number in range(len(batch_sizes) + 1)]

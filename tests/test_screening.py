@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -26,7 +26,6 @@ RECIPE = ("lr", "weight_decay", "augment", "optimizer", "scheduler", "loss", "ea
 
 
 @given(INGREDIENTS)
-@settings(deadline=None)
 def test_each_ingredient_is_in_half_of_the_runs_and_each_pair_in_a_quarter(count):
     design = screening_design(count)
     runs = len(design)
@@ -42,7 +41,6 @@ def test_the_first_run_has_everything():
 
 
 @given(st.lists(st.floats(-0.1, 0.1), min_size=1, max_size=16), st.floats(0.2, 0.8))
-@settings(deadline=None)
 def test_what_ingredients_add_up_to_is_told_apart_exactly(added, base):
     design = screening_design(len(added))
     effects = effects_of(design, base + design @ np.array(added))
@@ -53,7 +51,6 @@ def test_what_ingredients_add_up_to_is_told_apart_exactly(added, base):
 
 
 @given(st.integers(2, 8), st.data())
-@settings(deadline=None)
 def test_what_two_ingredients_do_to_each_other_is_nobodys_effect(count, data):
     """It widens the interval instead."""
     first, second = data.draw(st.permutations(range(count)))[:2]

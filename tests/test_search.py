@@ -258,7 +258,7 @@ def test_what_is_drawn_is_what_dvc_takes(study):
         assert params.augment.offline in ([], ["flip"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(low=st.floats(1e-6, 1), factor=st.floats(1.5, 1e4), log=st.booleans())
 def test_an_interval_is_kept_to_six_digits(low, factor, log, tmp_path_factory):
     folder = tmp_path_factory.mktemp("space")

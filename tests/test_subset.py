@@ -127,7 +127,7 @@ def test_the_first_images_of_each_class_in_their_order():
 # Validation.
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(4, 20), min_size=2, max_size=6), st.floats(0.1, 0.9), st.integers(0, 2**32 - 1))
 def test_validation_from_train_is_stratified(sizes, share, seed):
     source = toy(sizes, [2] * len(sizes))
@@ -229,7 +229,7 @@ def test_some_training_images_keep_their_labels_and_some_lose_them(unlabelled, c
 # The array format.
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(0, 255), st.integers(0, 255), st.integers(0, 1000))
 def test_channel_statistics_are_numpys(count, low, high, seed):
     shape = (count, 5, 4, 3)

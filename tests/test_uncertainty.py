@@ -47,7 +47,7 @@ def test_the_bootstrap_is_that_of_all_resampled_test_sets(outcomes):
     assert got == pytest.approx(tuple(exact))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 400), st.integers(0, 100))
 def test_the_bootstrap_is_scipys_on_the_images_themselves(only_first, only_second, others, seed):
     outcomes = np.repeat([-1.0, 1.0, 0.0], [only_first, only_second, others])
@@ -72,7 +72,7 @@ def test_the_bootstrap_of_many_images_is_the_normal_approximation():
     assert paired_bootstrap(only_first, only_second, count) == (low, high), "the same again, for it goes into a file"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(COUNTS, COUNTS, st.integers(1, 60))
 def test_exchanging_the_networks_turns_the_sign(only_first, only_second, others):
     count = only_first + only_second + others
