@@ -117,19 +117,19 @@ def test_every_screened_value_changes_the_recipe():
 
 
 @pytest.fixture
-def small_study(tmp_path: Path) -> Path:
+def small_study(root: Path) -> Path:
     """On scikit-learn's digits, with an ingredient that hinders learning altogether."""
     tried = {"no learning": {"lr": 1e-12}, "smoothing": {"loss.label_smoothing": 0.1}}
-    (tmp_path / "ingredients.yaml").write_text(yaml.safe_dump(tried, sort_keys=False))
+    (root / "ingredients.yaml").write_text(yaml.safe_dump(tried, sort_keys=False))
     small = {"epochs": 4, "batch_size": 16, "data.source": "digits"}
     images = {"subset.classes": "all", "subset.per_class": 25, "subset.validation": 100}
     off = {f"augment.online.{name}": 0 for name in ("crop_padding", "flip", "rotation", "hue")}
     content = with_values(load_yaml(ROOT / "studies/ingredients/params.yaml"), small | images | off)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    digits.download(tmp_path / "raw")
-    subset = read_params("subset", file=tmp_path / "params.yaml").subset
-    write_dataset(tmp_path / "data/subset", *extract(digits.read(tmp_path / "raw"), subset, seed=0))
-    return tmp_path
+    (root / "params.yaml").write_text(yaml.safe_dump(content))
+    digits.download(root / "raw")
+    subset = read_params("subset", file=root / "params.yaml").subset
+    write_dataset(root / "data/subset", *extract(digits.read(root / "raw"), subset, seed=0))
+    return root
 
 
 def runs_in(folder: Path, experiment: str) -> list[Run]:
@@ -145,7 +145,7 @@ def runs_in(folder: Path, experiment: str) -> list[Run]:
 def test_the_stage_trains_every_run_of_the_design_once_even_if_it_is_killed(small_study):
     """Its table then says what hinders learning, and MLflow holds each run once, with its recipe."""
     command = [sys.executable, ROOT / "stages/screen.py", "baseline", "./ingredients.yaml"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "DVC_ROOT": str(small_study)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     with subprocess.Popen(command, cwd=small_study, env=environment, stderr=subprocess.PIPE, text=True) as first:
         told = next(line for line in first.stderr if line.startswith("run 2/8"))
         first.kill()
