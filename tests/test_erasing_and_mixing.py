@@ -47,13 +47,13 @@ def erased(draws: ErasingDraws, height: int, width: int) -> Tensor:
     return pixels[:, 0]
 
 
-@settings(max_examples=50)
 def without_tie(value: float, whole: Callable[[float], int]) -> int:
     """The whole number, of a value so far from where the next one begins that float32 comes to the same."""
     assume(whole(value - 1e-4) == whole(value + 1e-4))
     return whole(value)
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 40))
 def test_erasing_follows_torchvisions_rule_for_the_same_draws(seed, height, width):
     draws = draw_erasing(0.7, 20, seeded(seed))
