@@ -25,7 +25,7 @@ from benchmarks import (
 from benchmarks.measure import environment
 from benchmarks.readme import number, render
 from benchmarks.setting import Setting, make_setting
-from tinyres.atomic import write_json, write_text
+from tinyres.common.atomic import write_json, write_text
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results.json", HERE / "README.md"

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Figure, interleave, median, ratios, spread, synchronise
 from benchmarks.setting import NETWORKS, Setting, epoch_seconds, make_trainer
-from tinyres.runtime import Machine
+from tinyres.models.machine import Machine
 from tinyres.training.trainer import Trainer
 
 TITLE = "Arithmetic"

@@ -15,8 +15,8 @@ from benchmarks.measure import Figure, interleave, median, ratios, spread
 from benchmarks.networks import make_network
 from benchmarks.setting import NETWORKS, Setting, epoch_seconds, make_trainer, paper_params, with_classes
 from benchmarks.usual_loop import UsualLoop
-from tinyres.data.arrays import Split
-from tinyres.runtime import Machine, prepare_machine
+from tinyres.common.dataset import Split
+from tinyres.models.machine import Machine, prepare_machine
 
 TITLE = "End to end"
 REPETITIONS = 5

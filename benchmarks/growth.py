@@ -15,8 +15,8 @@ import torch
 
 from benchmarks.measure import Figure, interleave, median, own_memory, peak_memory, ratios, spread
 from benchmarks.setting import Setting, epoch_seconds, first, make_trainer, paper_params
-from tinyres.data.arrays import Split, read_split, write_split
-from tinyres.runtime import prepare_machine
+from tinyres.common.dataset import Split, read_split, write_split
+from tinyres.models.machine import prepare_machine
 
 TITLE = "Growth"
 REPETITIONS = 5

@@ -11,8 +11,8 @@ from PIL import Image
 
 from benchmarks.measure import Figure, median
 from benchmarks.setting import Setting
-from tinyres.data import image_folder
 from tinyres.params import Data
+from tinyres.sources import image_folder
 
 TITLE = "Image folder"
 REPETITIONS = 3

@@ -16,7 +16,7 @@ from benchmarks.measure import Figure, interleave, median, ratios, spread, synch
 from benchmarks.setting import Setting, first, paper_params
 from benchmarks.usual_loop import T
 from tinyres.augmentation.online import BatchAugmentation
-from tinyres.data.arrays import Split
+from tinyres.common.dataset import Split
 from tinyres.training.batches import ResidentSplit, batches, plan_epoch
 
 TITLE = "Policies"

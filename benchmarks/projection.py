@@ -11,10 +11,10 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measure import Figure, interleave, median, ratios, spread
 from benchmarks.networks import make_network
 from benchmarks.setting import MEAN, STD, Setting, first, paper_params
-from tinyres.embedding import COMPONENTS, Features, project_side_by_side
-from tinyres.inference import BATCH_SIZE, features_of
+from tinyres.common.pixels import channels_first
+from tinyres.evaluation.embedding import COMPONENTS, Features, project_side_by_side
 from tinyres.models import Classifier
-from tinyres.pixels import channels_first
+from tinyres.models.inference import BATCH_SIZE, features_of
 
 TITLE = "Projection"
 IMAGES = 10_000

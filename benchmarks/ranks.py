@@ -14,9 +14,9 @@ import torch
 
 from benchmarks.measure import interleave, median, ratios, synchronise
 from benchmarks.setting import NETWORKS, Setting, epoch_seconds, first, make_setting, make_trainer, paper_params
-from tinyres.atomic import write_json
 from tinyres.augmentation.online import BatchAugmentation
-from tinyres.runtime import Alone
+from tinyres.common.atomic import write_json
+from tinyres.models.processes import SingleProcess
 from tinyres.training.batches import ResidentSplit, batches, plan_epoch
 
 BATCH = 64  # the paper's
@@ -31,14 +31,14 @@ def main() -> None:
     setting = make_setting()
     networks = {network: measure(setting, network) for network in NETWORKS}
     results = input_seconds(setting) | {"networks": networks}
-    if setting.machine.ranks.rank == 0:
+    if setting.machine.processes.rank == 0:
         write_json(Path(sys.argv[1]), results)
 
 
 def measure(setting: Setting, network: str) -> dict[str, Any]:
     """Seconds per step of one process by batch size, bytes of the gradient; and of two, what they gain and exchange."""
     machine = setting.machine
-    alone = dataclasses.replace(machine, ranks=Alone())
+    alone = dataclasses.replace(machine, processes=SingleProcess())
     steps = STEPS_ON_GPU if setting.on_gpu else STEPS[network]
 
     def training(batch: int, machine=alone) -> Callable[[], float]:
@@ -48,15 +48,15 @@ def measure(setting: Setting, network: str) -> dict[str, Any]:
     contenders = {str(size): by_first(setting, training(size)) for size in SIZES}
     parameters = make_trainer(network, first(setting.images, BATCH), BATCH, alone).classifier.parameters()
     gradient = sum(each.numel() * each.element_size() for each in parameters if each.requires_grad)
-    if machine.ranks.size > 1:
-        contenders |= {"strong": training(BATCH, machine), "weak": training(BATCH * machine.ranks.size, machine)}
+    if machine.processes.size > 1:
+        contenders |= {"strong": training(BATCH, machine), "weak": training(BATCH * machine.processes.size, machine)}
         contenders |= {"small": exchange(setting, SMALL), "gradient": exchange(setting, gradient)}
     seconds = interleave(contenders, REPETITIONS)
     results: dict[str, Any] = {"gradient": gradient, "steps": {size: median(seconds[str(size)]) for size in SIZES}}
-    if machine.ranks.size > 1:
+    if machine.processes.size > 1:
         results["all_reduce"] = {SMALL: median(seconds["small"]), gradient: median(seconds["gradient"])}
         one = seconds[str(BATCH)]  # the gain: images per second of all over one's
-        weak = [machine.ranks.size * ratio for ratio in ratios(one, seconds["weak"])]
+        weak = [machine.processes.size * ratio for ratio in ratios(one, seconds["weak"])]
         results["together"] = {"strong": ratios(one, seconds["strong"]), "weak": weak}
     return results
 
@@ -65,8 +65,8 @@ def by_first(setting: Setting, act: Callable[[], float]) -> Callable[[], float]:
     """What the first process does while the others wait for it."""
 
     def contender() -> float:
-        value = act() if setting.machine.ranks.rank == 0 else 1.0
-        setting.machine.ranks.sum(torch.zeros(1, device=setting.machine.device))
+        value = act() if setting.machine.processes.rank == 0 else 1.0
+        setting.machine.processes.sum(torch.zeros(1, device=setting.machine.device))
         return value
 
     return contender
@@ -77,11 +77,11 @@ def exchange(setting: Setting, size: int, times: int = 3) -> Callable[[], float]
     values = torch.zeros(size // 4, device=setting.machine.device)
 
     def contender() -> float:
-        setting.machine.ranks.sum(values)  # all are there
+        setting.machine.processes.sum(values)  # all are there
         synchronise(setting.machine.device)
         started = time.perf_counter()
         for _ in range(times):
-            setting.machine.ranks.sum(values)
+            setting.machine.processes.sum(values)
         synchronise(setting.machine.device)
         return (time.perf_counter() - started) / times
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from benchmarks.measure import median
 from benchmarks.ranks import BATCH
+from benchmarks.scaling_model import Costs, Link, Scaling, costs_of, link_of
 from benchmarks.setting import NETWORKS, ROOT
-from tinyres.scaling import Costs, Link, Scaling, costs_of, link_of
-from tinyres.tables import Table
+from tinyres.evaluation.tables import Table
 
 PAGE = ROOT / "docs/scaling.md"
 PROCESSES = (1, 2, 4, 8, 16, 32, 64)

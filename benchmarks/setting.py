@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from benchmarks.networks import make_network
-from tinyres.data import cifar100
-from tinyres.data.arrays import Split
+from tinyres.common.dataset import Split
 from tinyres.models import Classifier
+from tinyres.models.machine import Machine, prepare_machine
 from tinyres.params import Params, load_yaml, validate_params, with_values
-from tinyres.runtime import Machine, prepare_machine
+from tinyres.sources import cifar100
 from tinyres.training.batches import place
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.interruption import StopRequest

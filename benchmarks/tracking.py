@@ -13,12 +13,13 @@ import torch
 
 from benchmarks.measure import Figure, interleave, median, ratios, spread
 from benchmarks.setting import NETWORKS, Setting, paper_params
-from tinyres.data import digits
-from tinyres.data.arrays import Source
-from tinyres.history import Record
+from tinyres.common.curves import EpochRecord
+from tinyres.common.dataset import Description, Source
+from tinyres.common.training_record import Training
 from tinyres.models import Classifier, build_network
-from tinyres.runtime import Machine
-from tinyres.tracking.recorder import Recorder
+from tinyres.models.machine import Machine
+from tinyres.sources import digits
+from tinyres.tracking.recorder import MLflowRecord
 from tinyres.training.batches import ResidentSplit
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.interruption import StopRequest
@@ -44,12 +45,12 @@ def cost(setting: Setting, network: str, words: str, uri: str | None, target: st
     records.append(epoch(trainer))
     epochs = max(2, round(TURN_SECONDS / (time.perf_counter() - started)))
     with repository(uri):
-        recorder = Recorder("benchmarks", network, "benchmarks", {}, {})
+        record = MLflowRecord("benchmarks", training(network), {})
 
         def recorded() -> float:
             started = time.perf_counter()
             for _ in range(epochs):
-                recorder.history(records)
+                record.epochs(records)
                 records.append(epoch(trainer))
             return time.perf_counter() - started
 
@@ -60,15 +61,15 @@ def cost(setting: Setting, network: str, words: str, uri: str | None, target: st
             return time.perf_counter() - started
 
         seconds = interleave({"recorded": recorded, "alone": alone}, REPETITIONS)
-        recorder.ended.set()
-        recorder.thread.join()
+        record.ended.set()
+        record.thread.join()
     pairs = ratios(seconds["recorded"], seconds["alone"])
     each = {name: median(times) / epochs * 1000 for name, times in seconds.items()}
     detail = f"{each['recorded']:.0f} against {each['alone']:.0f} ms an epoch, {epochs} at a time; {spread(pairs)}"
     return Figure(f"{NETWORKS[network]}, {words}", median(pairs), "×", target, detail)
 
 
-def epoch(trainer: Trainer) -> Record:
+def epoch(trainer: Trainer) -> EpochRecord:
     """Train one epoch; its record, as wide as a real one's."""
     record = trainer.train_epoch(StopRequest())
     return record | {"test_loss": record["train_loss"], "test_accuracy": record["train_accuracy"], "lr": 0.001}
@@ -113,3 +114,10 @@ def repository(uri: str | None) -> Iterator[None]:
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value
+
+
+def training(network: str) -> Training:
+    """What a recorder is told of the quickstart's training."""
+    digits = [str(digit) for digit in range(10)]
+    data = Description("digits", digits, None, (8, 8), {}, None, [0.0] * 3, [1.0] * 3)
+    return Training(network, "benchmarks", {}, data, "", "")

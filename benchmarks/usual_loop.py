@@ -9,9 +9,9 @@ from torch.utils.data import DataLoader
 from torchvision import transforms as T
 
 from benchmarks.setting import MEAN, STD
-from tinyres.data.arrays import Split
+from tinyres.common.dataset import Split
+from tinyres.models.machine import Machine
 from tinyres.params import Params
-from tinyres.runtime import Machine
 
 PAPERS_AUGMENTATION = T.Compose([
     T.RandomCrop(32, padding=4),

@@ -4,7 +4,15 @@ import json
 import sys
 from pathlib import Path
 
-from tinyres.ablation import (
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # the package beside this script
+
+from tinyres.common.atomic import write_json, write_text
+from tinyres.common.curves import read_curves
+from tinyres.common.dataset import Split, read_split
+from tinyres.common.errors import UserError, told_in_one_sentence
+from tinyres.common.model_folder import read_model_description
+from tinyres.common.pixels import channels_first
+from tinyres.evaluation.ablation import (
     Effects,
     Network,
     arrange,
@@ -13,19 +21,14 @@ from tinyres.ablation import (
     effects_table,
     networks_table,
 )
-from tinyres.atomic import write_json, write_text
-from tinyres.cost import multiply_accumulates
-from tinyres.data.arrays import Split, read_split
-from tinyres.errors import UserError, told_in_one_sentence
-from tinyres.evaluation import assess
+from tinyres.evaluation.assessment import assess
+from tinyres.evaluation.complexity import multiply_accumulates
+from tinyres.evaluation.results import record_results
 from tinyres.figures.curves import draw_curves
-from tinyres.history import read_history
-from tinyres.inference import logits_of
-from tinyres.models import count_parameters, load_model, read_model_description
+from tinyres.models import count_parameters, load_model
+from tinyres.models.inference import logits_of
+from tinyres.models.machine import Machine, prepare_machine
 from tinyres.params import Model, read_params
-from tinyres.pixels import channels_first
-from tinyres.runtime import Machine, prepare_machine
-from tinyres.tracking.results import record_results
 
 METRICS = Path("metrics")
 PLOTS = Path("plots")
@@ -74,7 +77,7 @@ def write_results(networks: list[Network], effects: Effects) -> list[Path]:
 
 
 def draw_histories(folders: list[Path]) -> list[Path]:
-    histories = {each.name: read_history(study_of(each) / f"plots/history/{each.name}.csv") for each in folders}
+    histories = {each.name: read_curves(study_of(each) / f"plots/history/{each.name}.csv") for each in folders}
     files = [PLOTS / "accuracy.png", PLOTS / "loss.png"]
     for file in files:
         draw_curves(file, histories, file.stem)

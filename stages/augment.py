@@ -1,18 +1,21 @@
 """augment: changed copies of the training set, and a picture of what training will see."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from tinyres.atomic import replacing
-from tinyres.augmentation.offline import copies_of
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # the package beside this script
+
 from tinyres.augmentation.online import BatchAugmentation, draw
-from tinyres.data.arrays import Images, Split, read_description, read_split, write_split
-from tinyres.errors import told_in_one_sentence
+from tinyres.common.atomic import replacing
+from tinyres.common.dataset import Images, Split, read_description, read_split, write_split
+from tinyres.common.errors import told_in_one_sentence
+from tinyres.common.pixels import channels_first
+from tinyres.copies.pipelines import copies_of
 from tinyres.figures.images import draw_augmentations, draw_labelled_images
 from tinyres.params import OnlineAugmentation, read_params
-from tinyres.pixels import channels_first
 
 SUBSET = Path("data/subset")
 COPIES = Path("data/augmented")

@@ -1,10 +1,13 @@
 """download: the source's own files, fetched and verified."""
 
+import sys
 from pathlib import Path
 
-from tinyres.data.sources import SOURCES
-from tinyres.errors import told_in_one_sentence
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # the package beside this script
+
+from tinyres.common.errors import told_in_one_sentence
 from tinyres.params import read_params
+from tinyres.sources.registry import SOURCES
 
 RAW = Path("data/raw")
 

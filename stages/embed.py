@@ -5,17 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyres.atomic import replacing, write_json
-from tinyres.data.arrays import Description, Labels, read_description, read_split, save_array
-from tinyres.embedding import Groups, clustering, project_side_by_side
-from tinyres.errors import told_in_one_sentence
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # the package beside this script
+
+from tinyres.common.atomic import replacing, write_json
+from tinyres.common.dataset import Description, Labels, read_description, read_split, save_array
+from tinyres.common.errors import told_in_one_sentence
+from tinyres.common.pixels import channels_first
+from tinyres.evaluation.embedding import Groups, clustering, project_side_by_side
+from tinyres.evaluation.results import record_results
 from tinyres.figures.embeddings import draw_embeddings
-from tinyres.inference import BATCH_SIZE, features_of
 from tinyres.models import load_model
+from tinyres.models.inference import BATCH_SIZE, features_of
+from tinyres.models.machine import prepare_machine
 from tinyres.params import read_params
-from tinyres.pixels import channels_first
-from tinyres.runtime import prepare_machine
-from tinyres.tracking.results import record_results
 
 SUBSET = Path("data/subset")
 EMBEDDING = Path("data/embedding")

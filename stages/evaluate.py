@@ -6,11 +6,14 @@ import json
 import sys
 from pathlib import Path
 
-from tinyres.answers import Answers, write_answers
-from tinyres.atomic import write_json, write_text
-from tinyres.data.arrays import Description, Split, read_description, read_split
-from tinyres.errors import UserError, told_in_one_sentence
-from tinyres.evaluation import (
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # the package beside this script
+
+from tinyres.common.atomic import write_json, write_text
+from tinyres.common.curves import read_curves
+from tinyres.common.dataset import Description, Split, read_description, read_split
+from tinyres.common.errors import UserError, told_in_one_sentence
+from tinyres.common.pixels import channels_first
+from tinyres.evaluation.assessment import (
     Assessment,
     Logits,
     assess,
@@ -20,27 +23,27 @@ from tinyres.evaluation import (
     most_confused,
     per_class_rows,
 )
+from tinyres.evaluation.comparison import evaluation_tag
+from tinyres.evaluation.predictions import Answers, write_answers
+from tinyres.evaluation.registry import TEST_IMAGES, register_models
+from tinyres.evaluation.results import record_results
+from tinyres.evaluation.superclasses import Superclasses
+from tinyres.evaluation.tables import Table, accuracy_table, against_first, classification_table, extremes_table
+from tinyres.evaluation.uncertainty import compare
 from tinyres.figures.confusion import draw_confusion
 from tinyres.figures.curves import draw_curves
 from tinyres.figures.gains import draw_gains
 from tinyres.figures.images import draw_gallery
 from tinyres.figures.reliability import draw_reliability
-from tinyres.history import read_history
-from tinyres.inference import logits_of
 from tinyres.models import load_model
+from tinyres.models.inference import logits_of
+from tinyres.models.machine import Machine, prepare_machine
 from tinyres.params import Evaluate, Reference, read_params
-from tinyres.pixels import channels_first
-from tinyres.runtime import Machine, prepare_machine
-from tinyres.superclasses import Superclasses
-from tinyres.tables import Table, accuracy_table, against_first, classification_table, extremes_table
-from tinyres.tracking.comparison import evaluation_tag
-from tinyres.tracking.registry import TEST_IMAGES, register_models
-from tinyres.tracking.results import record_results
-from tinyres.uncertainty import compare
 
 SUBSET = Path("data/subset")
 METRICS = Path("metrics")
-PLOTS = Path("plots")
+PLOTS = Path("plots/evaluation")
+HISTORY = Path("plots/history")
 EXTREMES = 5  # classes at either end, as in the paper's Table 3
 CONFUSED_PAIRS = 20
 GALLERY_IMAGES = 20
@@ -189,7 +192,7 @@ def draw_figures(
 ) -> list[Path]:
     """Accuracy and loss charts and the reliability of all models, each one's confusion matrix, what the second of two
     gains by class."""
-    histories = {name: read_history(PLOTS / "history" / f"{name}.csv") for name in assessments}
+    histories = {name: read_curves(HISTORY / f"{name}.csv") for name in assessments}
     files = [PLOTS / "accuracy.png", PLOTS / "loss.png"]
     for file in files:
         draw_curves(file, histories, file.stem)

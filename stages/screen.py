@@ -6,24 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyres.atomic import write_json, write_text
-from tinyres.data.arrays import read_description, read_split
-from tinyres.errors import UserError, told_in_one_sentence
-from tinyres.fingerprint import hash_value
-from tinyres.history import Record
-from tinyres.inference import accuracy_of
-from tinyres.initial_weights import InitialWeights, read_initial_weights
-from tinyres.model_training import Task, describe_model, followed_split, make_trainer, training_key
-from tinyres.models import ModelDescription
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # the package beside this script
+
+from tinyres.common.atomic import write_json, write_text
+from tinyres.common.curves import EpochRecord
+from tinyres.common.dataset import read_description, read_split
+from tinyres.common.errors import UserError, told_in_one_sentence
+from tinyres.common.hashes import hash_value
+from tinyres.common.model_folder import ModelDescription
+from tinyres.evaluation.screening import effects_of, effects_table, runs_table, screening_design
+from tinyres.models.inference import accuracy_of
+from tinyres.models.machine import Machine, prepare_machine
 from tinyres.params import Params, load_yaml, read_params
-from tinyres.runtime import Machine, prepare_machine
-from tinyres.screening import effects_of, effects_table, runs_table, screening_design
 from tinyres.tracking.lineage import lineage_documents, lineage_tags
+from tinyres.tracking.model_location import model_folder
 from tinyres.tracking.recording import Recording, run_name
 from tinyres.tracking.spool import deliver
 from tinyres.tracking.store import now
+from tinyres.training import RECIPE
 from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.initial_weights import InitialWeights, read_initial_weights
 from tinyres.training.interruption import StopRequest
+from tinyres.training.run import Task, describe_model, followed_split, make_trainer, training_key
 
 SUBSET = Path("data/subset")
 METRICS = Path("metrics")
@@ -51,7 +55,7 @@ def main(network: str, file: Path) -> None:
         raise UserError("Ingredients are chosen on validation images: set subset.validation.")
     train = read_split(SUBSET / "train")
     followed = followed_split(SUBSET, data)
-    task = Task("screen", Path(__file__), SUBSET / "dataset.json", data, train, len(train), followed)
+    task = Task(Path(__file__), SUBSET / "dataset.json", data, train, len(train), followed)
     design = screening_design(len(ingredients))
     runs: list[Run] = []
     for row in design:
@@ -66,12 +70,13 @@ def main(network: str, file: Path) -> None:
 def make_run(number: int, network: str, ingredients: dict[str, dict[str, Any]], task: Task) -> Run:
     """The study's recipe with some ingredients, and a seed of its own."""
     recipe = read_params(
-        *("seed", "lr", "batch_size", "epochs", "weight_decay", "augment.online", "optimizer", "scheduler"),
-        *("loss", "early_stopping", f"models.{network}", "tracking", "runtime"),
+        *RECIPE,
+        "epochs",
+        f"models.{network}",
         changes={name: value for values in ingredients.values() for name, value in values.items()},
     )
     params = recipe.model_copy(update={"seed": recipe.seed + number})
-    initial = read_initial_weights(params.models[network])
+    initial = read_initial_weights(params.models[network], model_folder)
     description = describe_model(network, params, task, initial)
     key = training_key(description, task)
     return Run(f"run-{number:02}", list(ingredients), params, initial, description, key)
@@ -96,23 +101,24 @@ def train(run: Run, task: Task) -> float:
     started, machine = now(), prepare_machine(run.params.runtime)
     trainer = make_trainer(run.description, run.key, run.params, task, machine, run.initial)
     trainer.progress.silence()
-    history: list[Record] = []
+    history: list[EpochRecord] = []
     for _ in range(run.params.epochs):
         history.append(trainer.train_epoch(StopRequest()) | {"lr": trainer.schedule.lr})
         trainer.schedule.after_epoch()
     validation = trainer.monitored
+    experiment = read_params("tracking").tracking.experiment
     accuracy = accuracy_of(trainer.weights.classifier, validation.images, validation.labels, machine)
     history[-1]["val_accuracy"] = accuracy
-    deliver([recording(run, task, history, started, machine)], run.name)
+    deliver([recording(run, experiment, history, started, machine)], run.name)
     return accuracy
 
 
-def recording(run: Run, task: Task, history: list[Record], started: int, machine: Machine) -> Recording:
+def recording(run: Run, experiment: str, history: list[EpochRecord], started: int, machine: Machine) -> Recording:
     """The run for MLflow: its recipe, its curves of training, its validation accuracy at the end; no model."""
     training = run.description.training
-    lineage = lineage_tags(task.stage, training["data"], machine.device)
+    lineage = lineage_tags("screen", training["data"], machine.environment())
     return Recording(
-        experiment=run.params.tracking.experiment,
+        experiment=experiment,
         name=run.name,
         key=run.key,
         params=training["params"],

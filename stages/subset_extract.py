@@ -3,11 +3,13 @@
 import sys
 from pathlib import Path
 
-from tinyres.data.arrays import write_dataset
-from tinyres.data.sources import SOURCES
-from tinyres.data.subset import extract
-from tinyres.errors import told_in_one_sentence
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # the package beside this script
+
+from tinyres.common.dataset import write_dataset
+from tinyres.common.errors import told_in_one_sentence
 from tinyres.params import read_params
+from tinyres.sources.registry import SOURCES
+from tinyres.sources.subset import extract
 
 SUBSET = Path("data/subset")
 

@@ -6,12 +6,12 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from tinyres.data.arrays import Split
-from tinyres.data.subset import _first_of_each
-from tinyres.history import NOT_RESULTS
+from tinyres.common.curves import NOT_RESULTS
+from tinyres.common.dataset import Split
 from tinyres.models import Classifier
+from tinyres.models.machine import prepare_machine
 from tinyres.params import Params, load_yaml, validate_params
-from tinyres.runtime import prepare_machine
+from tinyres.sources.subset import _first_of_each
 from tinyres.training.batches import ResidentSplit, seed_of
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.trainer import Trainer

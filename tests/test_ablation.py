@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from networks import model
-from tinyres.ablation import CELLS, Network, arrange, changes_of, check_comparable, effects_of, effects_table
-from tinyres.cost import multiply_accumulates
-from tinyres.errors import UserError
-from tinyres.evaluation import assess
-from tinyres.models import ModelDescription, build_network, count_parameters
+from tinyres.common.errors import UserError
+from tinyres.common.model_folder import ModelDescription
+from tinyres.evaluation.ablation import CELLS, Network, arrange, changes_of, check_comparable, effects_of, effects_table
+from tinyres.evaluation.assessment import assess
+from tinyres.evaluation.complexity import multiply_accumulates
+from tinyres.models import build_network, count_parameters
 from tinyres.params import Stem, validate_params
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from networks import MODIFIED, ShapesOnly, model
-from tinyres.errors import UserError
+from tinyres.common.errors import UserError
 from tinyres.models import build_network, count_parameters
 from tinyres.models.architectures import OF_TORCHVISION, has_stem
 from tinyres.models.classifier import classifier_layer

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyres.atomic import replacing
+from tinyres.common.atomic import replacing
 
 Tree = dict[str, bytes]
 TREES = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.binary(max_size=9), max_size=3)

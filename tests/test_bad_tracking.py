@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from test_tracking import saved_model, train
-from tinyres import cli
+from tinyres.cli.main import main
 from tinyres.tracking.spool import pending
 from tinyres.tracking.store import Store, shown_uri
 
@@ -66,7 +66,7 @@ def check_refusal(
     for command in commands:
         monkeypatch.setattr("sys.argv", ["tinyres", *command])
         with pytest.raises(SystemExit) as refusal:
-            cli.main()
+            main()
         assert str(refusal.value.code).startswith(f"error: {why}")
 
 
@@ -135,7 +135,7 @@ def test_a_store_in_a_place_that_is_read_only(root, monkeypatch, capsys, tmp_pat
         check_refusal(root, capsys, monkeypatch, why, commands=[["sync"]])
         monkeypatch.setattr("sys.argv", ["tinyres", *READING])
         with pytest.raises(SystemExit, match="There is no MLflow store at"):
-            cli.main()
+            main()
     finally:
         if os.geteuid() == 0:
             subprocess.run(["umount", place], check=True)

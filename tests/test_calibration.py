@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 
-from tinyres.calibration import BINS, calibrate
+from tinyres.evaluation.calibration import BINS, calibrate
 
 # Thousandths, which fall on no edge of 15 bins but 0.2, 0.4, 0.6, 0.8 and 1.
 ANSWERS = st.lists(st.tuples(st.integers(1, 1000), st.booleans()), min_size=1, max_size=80)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline import ROOT, Clone
 from real_training import MAMMALS, set_params, wait_for_checkpoint
 from small_training import changed
-from tinyres.history import read_history
+from tinyres.common.curves import read_curves
 from tinyres.training.batches import plan_epoch
 
 TORCHRUN = "torchrun --nproc-per-node 2"
@@ -65,9 +65,9 @@ def test_two_processes_draw_the_curves_of_one(clone):
     for launcher in ("python", TORCHRUN):
         words = [word for each in [*CNN, "epochs=3", f"runtime.launcher={launcher}"] for word in ("-S", each)]
         said = clone.run("dvc", "exp", "run", *words, "train-baseline")
-        assert f"PYTHONPATH=src {launcher} stages/train.py baseline" in said
+        assert f"> {launcher} ./stages/train.py baseline" in said
         assert said.count("epoch 3/3") == 1
-        histories.append(read_history(clone.folder / "plots/history/baseline.csv"))
+        histories.append(read_curves(clone.folder / "plots/history/baseline.csv"))
     for one, two in zip(*histories, strict=True):
         assert two == pytest.approx(one, abs=1e-3)
 
@@ -96,7 +96,7 @@ def test_a_rank_that_dies_ends_the_job_which_another_number_of_ranks_takes_up(vi
     _, said = resumed.communicate(timeout=200)
     assert resumed.returncode == 0, said
     assert "goes on after epoch" in said
-    assert len(read_history(clone.folder / "plots/history/baseline.csv")) == 6
+    assert len(read_curves(clone.folder / "plots/history/baseline.csv")) == 6
 
 
 @pytest.mark.pipeline
@@ -130,9 +130,9 @@ def test_more_processes_than_a_batch_can_feed_are_refused(clone):
 
 
 def test_with_python_as_the_launcher_nothing_of_this_is_imported():
-    script = "import sys; from tinyres.runtime import prepare_machine; import tinyres.training.trainer; "
+    script = "import sys; from tinyres.models.machine import prepare_machine; import tinyres.training.trainer; "
     script += "from tinyres.params import read_params; prepare_machine(read_params('runtime').runtime); "
-    script += "print('tinyres.distributed' in sys.modules)"
+    script += "print('tinyres.models.process_group' in sys.modules)"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TORCHELASTIC")}
     environment |= {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)

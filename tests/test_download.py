@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from tinyres.data import cifar100, digits, fetch
-from tinyres.errors import UserError
+from tinyres.common.errors import UserError
+from tinyres.sources import cifar100, digits, fetch
 
 CONTENT = {name: np.random.default_rng(seed).bytes(200_000) for seed, name in enumerate(cifar100.MEMBERS_MD5)}
 """Three small members in place of CIFAR-100's; noise, which gzip cannot make smaller."""

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
-from tinyres.embedding import clustering, project, project_side_by_side
-from tinyres.errors import UserError
+from tinyres.common.errors import UserError
+from tinyres.evaluation.embedding import clustering, project, project_side_by_side
 from tinyres.figures.embeddings import closer_look, draw_embeddings, reach
 from tinyres.params import Embed
 
@@ -98,7 +98,7 @@ def test_the_picture_keeps_clusters_together():
 PICTURE = """
 import sys
 import numpy as np
-from tinyres.embedding import project
+from tinyres.evaluation.embedding import project
 from tinyres.params import Embed
 features = np.random.default_rng(0).normal(size=(600, 512)).astype(np.float32)
 sys.stdout.buffer.write(project(features, Embed(perplexity=5, iterations=250, neighbours=5), 0).tobytes())

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, log_loss, top_k_accuracy_score
 
-from tinyres.evaluation import (
+from tinyres.evaluation.assessment import (
     assess,
     best_and_worst,
     class_gains,

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyres.calibration import calibrate
+from tinyres.evaluation.calibration import calibrate
+from tinyres.evaluation.superclasses import Superclasses
 from tinyres.figures.confusion import block_order, draw_confusion
 from tinyres.figures.gains import draw_gains
 from tinyres.figures.reliability import draw_reliability
-from tinyres.superclasses import Superclasses
 
 GENERATOR = np.random.default_rng(0)
 

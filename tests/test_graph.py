@@ -1,24 +1,34 @@
-"""A stage depends on exactly the modules that it imports and on exactly the parameters that it reads."""
+"""A stage depends on exactly the rooms that its imports reach and on exactly the parameters that it reads."""
 
 import ast
 import os
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tinyres.fingerprint import import_closure
+from imports import PACKAGE, files_imported, modules_reached, room_of
+from tinyres.common.hashes import source_files
+from tinyres.training import RECIPE, ROOMS
 
 ROOT = Path(__file__).resolve().parents[1]
 GRAPHS = [ROOT / "dvc.yaml", *sorted(ROOT.glob("studies/*/dvc.yaml"))]
 STAGES = [
     pytest.param(graph.parent, name, stage, id=f"{graph.parent.relative_to(ROOT)}:{name}")
     for graph in GRAPHS
-    for name, stage in yaml.safe_load(graph.read_text())["stages"].items()
+    for name, stage in yaml.safe_load(graph.read_text().replace("${root}", os.path.relpath(ROOT, graph.parent)))[
+        "stages"
+    ].items()
 ]
+TRAINING_SCRIPTS = ("train", "pretrain", "screen")
+PARAMETERS = {"params"}
+"""No stage depends on the code of this room: DVC tracks the parameters' values, which it checks and does not change."""
+RECORDING = {"tracking"}
+"""No training depends on this room or on its parameters: how a training is recorded changes nothing in a model."""
 
 
 def script_of(folder: Path, stage: dict) -> Path:
@@ -28,25 +38,31 @@ def script_of(folder: Path, stage: dict) -> Path:
 
 def parameters_read_by(script: Path, arguments: list[str]) -> set[str]:
     """The names given to `read_params` in a stage script, `models.{name}` filled in from the command line's names."""
-    calls = [
-        node
-        for node in ast.walk(ast.parse(script.read_text()))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "read_params"
-    ]
-    assert len(calls) == 1, f"{script} reads its parameters once"
     names: set[str] = set()
-    for node in ast.walk(calls[0]):
-        if isinstance(node, ast.JoinedStr):
-            prefix = "".join(part.value for part in node.values if isinstance(part, ast.Constant))
-            names |= {prefix + argument for argument in arguments if "/" not in argument}
-    literal = {node.value for node in ast.walk(calls[0]) if isinstance(node, ast.Constant)}
-    return names | {name for name in literal if not name.endswith(".")}
+    for call in ast.walk(ast.parse(script.read_text())):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "read_params":
+            for word in call.args:
+                if isinstance(word, ast.Starred):
+                    assert ast.unparse(word.value) == "RECIPE"
+                    names |= set(RECIPE)
+                elif isinstance(word, ast.JoinedStr):
+                    prefix = word.values[0].value
+                    names |= {prefix + argument for argument in arguments if "/" not in argument}
+                else:
+                    names.add(word.value)
+    return names
 
 
 def test_the_papers_study_has_exactly_its_seven_stages():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     expected = ["download", "subset-extract", "augment", "train-baseline", "train-modified", "evaluate", "embed"]
     assert list(stages) == expected
+
+
+def test_the_graph_reads_as_a_table_of_contents():
+    lines = {graph: len(graph.read_text().splitlines()) for graph in GRAPHS}
+    assert lines[ROOT / "dvc.yaml"] <= 170
+    assert sum(lines.values()) <= 950
 
 
 def test_dvcs_run_cache_takes_the_papers_trainings():
@@ -57,55 +73,69 @@ def test_dvcs_run_cache_takes_the_papers_trainings():
 
 
 @pytest.mark.parametrize(("folder", "name", "stage"), STAGES)
-def test_code_dependencies_are_the_import_closure(folder, name, stage):
+def test_a_stage_depends_on_the_rooms_that_its_script_reaches(folder, name, stage):
     script = script_of(folder, stage)
-    declared = {(folder / each).resolve() for each in stage["deps"] if each.endswith(".py")}
-    assert declared == {script, *import_closure(script)}
+    unlisted = PARAMETERS | (RECORDING if script.stem in TRAINING_SCRIPTS else set())
+    reached = {PACKAGE / room_of(file) for file in modules_reached(script, without=unlisted)}
+    declared = {(folder / each).resolve() for each in stage["deps"] if "src/" in each or each.endswith(".py")}
+    assert declared == {script, *reached}
 
 
 @pytest.mark.parametrize(("folder", "name", "stage"), STAGES)
-def test_declared_parameters_are_those_read(folder, name, stage):
+def test_a_stage_depends_on_the_parameters_that_its_script_reads(folder, name, stage):
     script = script_of(folder, stage)
     arguments = stage["cmd"].split(script.name)[1].split()
-    assert set(stage["params"]) == parameters_read_by(script, arguments)
+    read = parameters_read_by(script, arguments)
+    assert set(stage["params"]) == read - (RECORDING if script.stem in TRAINING_SCRIPTS else set())
 
 
 @pytest.mark.parametrize(("folder", "name", "stage"), STAGES)
-def test_a_stage_runs_the_code_beside_it(folder, name, stage):
-    source = stage["cmd"].split("PYTHONPATH=")[1].split()[0]
-    assert (folder / source).resolve() == ROOT / "src"
+def test_a_command_runs_in_any_shell_and_with_the_package_beside_its_script(folder, name, stage):
+    """cmd.exe and PowerShell know no `NAME=value` before a command."""
+    assert "=" not in stage["cmd"].replace("${runtime.launcher}", "")
+    assert (
+        'sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))' in script_of(folder, stage).read_text()
+    )
 
 
-def test_modules_import_only_from_the_floors_below():
-    floors = [
-        {"errors", "project", "atomic", "fingerprint"},
-        {"params", "distributed", "photographs"},
-        {"data", "pixels", "history", "runtime"},
-        {"models", "augmentation"},
-        {"inference", "cost", "calibration", "superclasses", "uncertainty", "answers"},
-        {"training", "evaluation", "embedding", "tracking", "serving"},
-        {"tables", "figures", "model_store", "prediction", "promotion", "reproduction", "claims", "parameter_table"},
-        {"ablation", "screening", "speed", "paper", "initial_weights", "new_study", "search", "scaling"},
-        {"commands", "model_training"},
-        {"cli"},
-    ]
-    floor_of = {name: number for number, names in enumerate(floors) for name in names}
-    package = ROOT / "src/tinyres"
-    for file in package.rglob("*.py"):
-        own = file.relative_to(package).parts[0].removesuffix(".py")
-        if own.startswith("__"):
-            continue
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinyres."):
-                other = node.module.split(".")[1]
-                assert other == own or floor_of[other] < floor_of[own], f"{file.name} imports {node.module}"
+@pytest.mark.parametrize(("folder", "name", "stage"), STAGES)
+def test_the_key_of_a_training_hashes_the_rooms_that_it_depends_on(folder, name, stage):
+    if script_of(folder, stage).stem not in ("train", "pretrain"):
+        return
+    assert [Path(each).name for each in stage["deps"] if "src/tinyres/" in each] == ["__init__.py", *ROOMS]
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate", "embed"])
+def test_the_key_of_a_training_hashes_the_files_that_dvc_hashes():
+    from dvc.repo import Repo
+
+    with Repo(str(ROOT)) as repo:
+        seen = {
+            Path(file)
+            for room in ROOMS
+            for folder, _, files in repo.dvcignore.walk(repo.fs, str(PACKAGE / room))
+            for file in (Path(folder) / name for name in files)
+        }
+    assert seen | {PACKAGE / "__init__.py"} == set(source_files(ROOMS))
+
+
+def test_rooms_import_one_way():
+    needs: dict[str, set[str]] = {}
+    for file in PACKAGE.rglob("*.py"):
+        needs.setdefault(room_of(file), set()).update(room_of(other) for other in files_imported(file))
+    graph = {room: others - {room, "__init__.py", "__main__.py"} for room, others in needs.items()}
+    graph.pop("__init__.py")
+    graph.pop("__main__.py")
+    TopologicalSorter(graph).prepare()  # raises CycleError
+    assert graph["common"] == set()
+    assert RECORDING.isdisjoint(graph["training"] | graph["models"] | graph["augmentation"])
+    assert len(graph) <= 12
+
+
+@pytest.mark.parametrize("stage", ["augment", "train", "evaluate", "embed"])
 def test_the_threads_of_a_stage_wait_asleep(stage, tmp_path):
     """OpenMP tells how it was set up when torch loads it: after `tinyres`, whose first line decides that."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
-    environment |= {"PYTHONPATH": str(ROOT / "src"), "OMP_DISPLAY_ENV": "true"}
+    environment |= {"OMP_DISPLAY_ENV": "true"}
     command = [sys.executable, ROOT / f"stages/{stage}.py", "baseline"]
     told = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True).stderr
     if "OPENMP DISPLAY ENVIRONMENT" not in told:

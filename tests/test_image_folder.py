@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from tinyres.data.arrays import Source, Split
-from tinyres.data.image_folder import ARCHIVE, LISTING, download, read
-from tinyres.data.sources import SOURCES
-from tinyres.data.subset import extract
-from tinyres.errors import UserError
+from tinyres.common.dataset import Source, Split
+from tinyres.common.errors import UserError
 from tinyres.params import Data, Subset
-from tinyres.photographs import resized
+from tinyres.sources.image_folder import ARCHIVE, LISTING, download, read
+from tinyres.sources.photographs import resized
+from tinyres.sources.registry import SOURCES
+from tinyres.sources.subset import extract
 
 DIGITS = (load_digits().images * (255 / 16)).astype(np.uint8)
 """Real grey images of 8×8, no two of which are the same."""
@@ -133,7 +133,7 @@ def test_several_processes_read_the_same_as_one(tmp_path, monkeypatch):
     names = [f"{label}/{number}.png" for label in "ab" for number in range(40)]
     save(tmp_path / "pictures", *names)
     alone = fetched(tmp_path / "pictures")
-    monkeypatch.setattr("tinyres.data.image_folder.PER_PROCESS", 20)
+    monkeypatch.setattr("tinyres.sources.image_folder.PER_PROCESS", 20)
     together = fetched(tmp_path / "pictures")
     for name in ("train", "test"):
         assert np.array_equal(alone.splits[name].images, together.splits[name].images)

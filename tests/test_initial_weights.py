@@ -18,13 +18,15 @@ from torch import Tensor, nn
 
 from networks import MODIFIED, STANDARD, model
 from pipeline import Clone
-from tinyres.errors import UserError
-from tinyres.fingerprint import hash_files
-from tinyres.initial_weights import initialise, read_initial_weights
-from tinyres.models import Classifier, ModelDescription, build, freeze, save_model, take_weights, weights_hash
+from tinyres.common.errors import UserError
+from tinyres.common.hashes import hash_files
+from tinyres.common.model_folder import ModelDescription, weights_hash
+from tinyres.models import Classifier, build, freeze, save_model, take_weights
 from tinyres.models.transfer import is_in
 from tinyres.params import Model
+from tinyres.tracking.model_location import model_folder
 from tinyres.tracking.store import Store
+from tinyres.training.initial_weights import initialise, read_initial_weights
 
 Folder = Callable[..., Path]
 
@@ -70,7 +72,7 @@ def folder(tmp_path: Path) -> Folder:
 
 def test_nothing_to_start_from_leaves_the_fresh_weights():
     spec = model("resnet18")
-    assert read_initial_weights(spec) is None
+    assert read_initial_weights(spec, model_folder) is None
     classifier = fresh(spec)
     before = weights_of(classifier)
     assert initialise(classifier, None, spec) is classifier
@@ -86,7 +88,7 @@ HEADS = {"cnn": "15", "resnet18": "fc", "squeezenet1_1": "classifier.1"}
 def test_a_model_folder_gives_all_weights_but_a_classifier_for_other_classes(folder, architecture, head, classes):
     start = folder(model(architecture), classes)
     spec = model(architecture, init_from=str(start))
-    initial = read_initial_weights(spec)
+    initial = read_initial_weights(spec, model_folder)
     assert initial.hash == weights_hash(start)
     classifier, untouched = fresh(spec), weights_of(fresh(spec))
     given_weights = weights_of(initialise(classifier, initial, spec))
@@ -99,7 +101,7 @@ def test_a_model_folder_gives_all_weights_but_a_classifier_for_other_classes(fol
 def test_normalisation_stays_that_of_the_new_images(folder):
     spec = model("resnet18", init_from=str(folder(model("resnet18"))))
     classifier = build(ModelDescription("net", spec.model_dump(), ["a", "b"], (32, 32), [0.1] * 3, [0.5] * 3, {}))
-    initialise(classifier, read_initial_weights(spec), spec)
+    initialise(classifier, read_initial_weights(spec, model_folder), spec)
     assert torch.allclose(classifier.normalise(torch.full((1, 3, 1, 1), 0.6)), torch.ones(1, 3, 1, 1))
 
 
@@ -111,7 +113,7 @@ def test_a_file_of_torchvisions_own_weights(tmp_path, architecture):
     old = {name: value for name, value in published.items() if not name.endswith("num_batches_tracked")}
     spec = model(architecture, init_from=str(tmp_path / "weights.pth"))
     torch.save(old, tmp_path / "weights.pth")
-    initial = read_initial_weights(spec)
+    initial = read_initial_weights(spec, model_folder)
     assert initial.hash == hash_files([tmp_path / "weights.pth"])
     taken = weights_of(initialise(fresh(spec), initial, spec))
     same = [name for name in taken if name in old and old[name].shape == taken[name].shape]
@@ -126,7 +128,7 @@ def test_a_densenets_weights_by_the_names_that_torchvision_publishes(tmp_path):
     assert old.keys() != published.keys()
     torch.save(old, tmp_path / "densenet.pth")
     spec = model("densenet121", init_from=str(tmp_path / "densenet.pth"))
-    taken = weights_of(initialise(fresh(spec), read_initial_weights(spec), spec))
+    taken = weights_of(initialise(fresh(spec), read_initial_weights(spec, model_folder), spec))
     assert all(torch.equal(taken[name], published[name]) for name in taken if not name.startswith("classifier"))
 
 
@@ -136,7 +138,7 @@ def test_a_model_in_mlflow(folder, root):
     run = store.start_training_run("net", "key", {}, {})
     store.log_model(run, start)
     store.finish(run)
-    initial = read_initial_weights(model("cnn", init_from=f"runs:/{run}"))
+    initial = read_initial_weights(model("cnn", init_from=f"runs:/{run}"), model_folder)
     assert initial.hash == weights_hash(start)
     assert differing(initial.values, load_file(start / "model.safetensors")) == set()
 
@@ -160,7 +162,7 @@ def test_weights_that_do_not_fit_are_refused_and_change_nothing(folder, own, sta
     classifier = fresh(own)
     before = weights_of(classifier)
     with pytest.raises(UserError, match=re.escape(f"init_from: {place} {sentence}")):
-        initialise(classifier, read_initial_weights(spec), spec)
+        initialise(classifier, read_initial_weights(spec, model_folder), spec)
     assert differing(before, weights_of(classifier)) == set()
 
 
@@ -194,13 +196,13 @@ def test_a_file_without_weights_is_refused_in_one_sentence(tmp_path, make):
     file = tmp_path / "weights.pth"
     sentence = make(file).format(file)
     with pytest.raises(UserError, match=re.escape(sentence)) as caught:
-        read_initial_weights(model("resnet18", init_from=str(file)))
+        read_initial_weights(model("resnet18", init_from=str(file)), model_folder)
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserError, match="is no folder of a trained model"):
-        read_initial_weights(model("resnet18", init_from=str(tmp_path)))
+        read_initial_weights(model("resnet18", init_from=str(tmp_path)), model_folder)
 
 
 @pytest.mark.parametrize(

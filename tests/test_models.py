@@ -7,14 +7,9 @@ import pytest
 import torch
 
 from networks import MODIFIED, STANDARD, model
-from tinyres.errors import UserError
-from tinyres.models import (
-    ModelDescription,
-    build,
-    count_parameters,
-    load_model,
-    save_model,
-)
+from tinyres.common.errors import UserError
+from tinyres.common.model_folder import ModelDescription
+from tinyres.models import build, count_parameters, load_model, save_model
 from tinyres.models.cnn import cnn
 from tinyres.params import read_params
 

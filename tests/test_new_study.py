@@ -14,10 +14,10 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from pipeline import ROOT, Clone, stages_run
-from tinyres.data import digits
-from tinyres.errors import UserError
-from tinyres.new_study import write_study
+from tinyres.cli.new_study import write_study
+from tinyres.common.errors import UserError
 from tinyres.params import read_params
+from tinyres.sources import digits
 
 DIGITS = load_digits()
 

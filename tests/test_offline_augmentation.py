@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, stats
 
-from tinyres.augmentation import noise, offline
-from tinyres.augmentation.noise import UPSCALING, fitted, noise_layers, noise_masks, scaled, spectral_noise
-from tinyres.augmentation.offline import PIPELINES, copies_of
-from tinyres.augmentation.operations import (
+from tinyres.common.dataset import Images, Split, read_split, write_split
+from tinyres.common.errors import UserError
+from tinyres.copies import noise
+from tinyres.copies.noise import UPSCALING, fitted, noise_layers, noise_masks, scaled, spectral_noise
+from tinyres.copies.operations import (
     HUE,
     SATURATION,
     VALUE,
@@ -28,8 +29,7 @@ from tinyres.augmentation.operations import (
     sharpen,
     sometimes,
 )
-from tinyres.data.arrays import Images, Split, read_split, write_split
-from tinyres.errors import UserError
+from tinyres.copies.pipelines import PIPELINES, copies_of
 
 REPORT = ["report_flip_blur", "report_hsv", "report_dropout_sharpen", "report_noise_blend"]
 OPERATIONS = {
@@ -465,7 +465,7 @@ def test_the_seed_decides_all_bytes():
 
 
 def test_every_image_is_changed_where_they_are_more_than_a_chunk(monkeypatch):
-    monkeypatch.setattr(offline, "CHUNK", 5)
+    monkeypatch.setattr(pipelines, "CHUNK", 5)
     train = split_of(12)
     copies = copies_of(train, ["report_flip_blur"], seed=0)
     closer_to_own = np.abs(copies.images.astype(int) - train.images[:, :, ::-1]).mean((1, 2, 3))

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from small_training import TRAIN, changed, network, results, trainer
-from tinyres.errors import UserError
+from tinyres.common.errors import UserError
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.optimization import (
     Descent,

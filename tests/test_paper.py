@@ -12,11 +12,21 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyres.claims import BEST, CLAIMS, OBJECTS, WORST, Finding, Interval, Verdict, difference_interval, share_interval
-from tinyres.errors import UserError
-from tinyres.paper import NOT_RUN, PAGE, find, read_results, write_page
+from tinyres.cli.paper.claims import (
+    BEST,
+    CLAIMS,
+    OBJECTS,
+    WORST,
+    Finding,
+    Interval,
+    Verdict,
+    difference_interval,
+    share_interval,
+)
+from tinyres.cli.paper.page import NOT_RUN, PAGE, find, read_results, write_page
+from tinyres.common.errors import UserError
+from tinyres.evaluation.uncertainty import wilson_interval
 from tinyres.params import load_yaml
-from tinyres.uncertainty import wilson_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 TREE = yaml.safe_load((ROOT / "tests/cifar100_superclasses.yaml").read_text(encoding="utf-8"))

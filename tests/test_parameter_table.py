@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinyres.parameter_table import PAGE, page, parameters
+from tinyres.cli.parameter_table import PAGE, page, parameters
 from tinyres.params import flat, load_yaml
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tinyres.errors import UserError
+from tinyres.common.errors import UserError
 from tinyres.params import Params, flat, load_yaml, plain, read_params, select, validate_params, with_values
 
 FILE = Path(__file__).parents[1] / "params.yaml"

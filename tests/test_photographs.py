@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_image
 
-from tinyres.errors import UserError
-from tinyres.photographs import read_photograph
+from tinyres.common.errors import UserError
+from tinyres.sources.photographs import read_photograph
 
 SIZE = (32, 32)
 FLOWER = Image.fromarray(load_sample_image("flower.jpg"))  # 640×427

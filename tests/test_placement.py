@@ -10,7 +10,7 @@ import torch
 
 from pipeline import ROOT
 from small_training import CPU, TEST, TRAIN, changed, results, trainer
-from tinyres.data.arrays import Split, read_split, write_split
+from tinyres.common.dataset import Split, read_split, write_split
 from tinyres.training.batches import HostSplit, ResidentSplit, place
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.trainer import Trainer
@@ -60,7 +60,7 @@ def test_what_changes_in_memory_leaves_the_file_alone(tmp_path):
 MEASURE = """
 import re, sys
 from pathlib import Path
-from tinyres.data.arrays import read_split
+from tinyres.common.dataset import read_split
 from tinyres.training.batches import batches, place, plan_epoch
 from tinyres.augmentation.online import BatchAugmentation
 from tinyres.params import read_params

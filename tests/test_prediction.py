@@ -19,13 +19,14 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from tinyres import cli
-from tinyres.inference import logits_of
-from tinyres.models import ModelDescription, build, load_model, save_model
-from tinyres.pixels import channels_first
-from tinyres.prediction import BATCH_SIZE, predictions
-from tinyres.runtime import Machine
-from tinyres.serving import ServedModel
+from tinyres.cli.main import main
+from tinyres.cli.prediction import BATCH_SIZE, predictions
+from tinyres.cli.serving import ServedModel
+from tinyres.common.model_folder import ModelDescription
+from tinyres.common.pixels import channels_first
+from tinyres.models import build, load_model, save_model
+from tinyres.models.inference import logits_of
+from tinyres.models.machine import Machine
 from tinyres.tracking.store import Store
 
 CLASSES = ["apple", "bear", "clock", "dolphin", "elephant", "fox", "girl"]
@@ -102,7 +103,7 @@ def predict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     def run(*arguments: object) -> Answer:
         monkeypatch.setattr(sys, "argv", ["tinyres", "predict", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main()
         told = capsys.readouterr()
         if isinstance(ended.value.code, str):  # Python prints the sentence and ends with 1
             return 1, told.out, [*told.err.splitlines(), ended.value.code]

@@ -14,13 +14,14 @@ from safetensors.torch import load_file
 
 from pipeline import Clone
 from small_training import CPU, changed
-from tinyres.data.arrays import Split, channel_statistics
-from tinyres.data.subset import extract
-from tinyres.errors import UserError
-from tinyres.inference import accuracy_of
-from tinyres.models import Classifier, ModelDescription, build, take_weights, weights_hash
+from tinyres.common.dataset import Split, channel_statistics
+from tinyres.common.errors import UserError
+from tinyres.common.model_folder import ModelDescription, weights_hash
+from tinyres.models import Classifier, build, take_weights
+from tinyres.models.inference import accuracy_of
+from tinyres.models.machine import prepare_machine
 from tinyres.params import Params, load_yaml, plain, validate_params, with_values
-from tinyres.runtime import prepare_machine
+from tinyres.sources.subset import extract
 from tinyres.training.batches import ResidentSplit, seed_weights
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.rotations import ROTATIONS, pretraining_params, rotations_of

@@ -16,12 +16,13 @@ from mlflow import MlflowClient
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from tinyres import cli
-from tinyres.answers import Answers, read_answers, write_answers
-from tinyres.errors import UserError
-from tinyres.models import ModelDescription, build, save_model, weights_hash
-from tinyres.promotion import Verdict, promote
-from tinyres.tracking.registry import TEST_IMAGES, register_models, registered_name
+from tinyres.cli.main import main
+from tinyres.cli.promotion import Verdict, promote
+from tinyres.common.errors import UserError
+from tinyres.common.model_folder import ModelDescription, weights_hash
+from tinyres.evaluation.predictions import Answers, read_answers, write_answers
+from tinyres.evaluation.registry import TEST_IMAGES, register_models, registered_name
+from tinyres.models import build, save_model
 from tinyres.tracking.store import WEIGHTS, Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -239,7 +240,7 @@ def tinyres(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     def run(*arguments: str) -> tuple[object, str]:
         monkeypatch.setattr(sys, "argv", ["tinyres", *arguments])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main()
         return ended.value.code, capsys.readouterr().out
 
     return run

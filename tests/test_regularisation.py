@@ -8,7 +8,7 @@ from torch import nn
 from torchvision.ops import StochasticDepth
 
 from networks import MODIFIED, ShapesOnly, model
-from tinyres.errors import UserError
+from tinyres.common.errors import UserError
 from tinyres.models import build_network
 from tinyres.models.classifier import classifier_layer
 

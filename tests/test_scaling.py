@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmarks import scaling_page
+from benchmarks.scaling_model import Costs, Link, Scaling, costs_of, fit_line, link_of
 from benchmarks.setting import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tinyres.scaling import Costs, Link, Scaling, costs_of, fit_line, link_of
 
 COSTS = Costs(fixed=0.01, network=0.002, augmentation=0.0005, drawing=0.0001, gradient=400_000)
 LINK = Link(rate=1e8, latency=0.0005)

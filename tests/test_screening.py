@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tinyres.data import digits
-from tinyres.data.arrays import write_dataset
-from tinyres.data.subset import extract
+from tinyres.common.dataset import write_dataset
+from tinyres.evaluation.screening import effects_of, effects_table, runs_table, screening_design
 from tinyres.params import flat, load_yaml, read_params, with_values
-from tinyres.screening import effects_of, effects_table, runs_table, screening_design
+from tinyres.sources import digits
+from tinyres.sources.subset import extract
 
 ROOT = Path(__file__).resolve().parents[1]
 INGREDIENTS = st.integers(1, 16)

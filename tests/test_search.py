@@ -16,10 +16,10 @@ from mlflow.tracking import MlflowClient
 
 from pipeline import ROOT, Clone
 from server import postgresql
-from tinyres.errors import UserError
-from tinyres.search.space import params_with, read_space
-from tinyres.search.storage import open_storage
-from tinyres.search.study import Plan, Search, best_trial, kept_epoch
+from tinyres.cli.search.space import params_with, read_space
+from tinyres.cli.search.storage import open_storage
+from tinyres.cli.search.study import Plan, Search, best_trial, kept_epoch
+from tinyres.common.errors import UserError
 
 DIGITS = ["data.source=digits", "subset.per_class=10", "subset.validation=0.5", "augment.online.crop_padding=1"]
 NAME = "slope"

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tinyres.errors import UserError
-from tinyres.models import ModelDescription, build, save_model, weights_hash
-from tinyres.speed import speed_table
+from tinyres.cli.training_speed import speed_table
+from tinyres.common.errors import UserError
+from tinyres.common.model_folder import ModelDescription, weights_hash
+from tinyres.models import build, save_model
 from tinyres.tracking.store import WEIGHTS, Store
 
 SPEC = {"architecture": "cnn", "stem": None, "standardise": False}

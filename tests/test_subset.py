@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tinyres.data.arrays import (
+from tinyres.common.dataset import (
     Description,
     Source,
     Split,
@@ -20,10 +20,10 @@ from tinyres.data.arrays import (
     read_split,
     write_dataset,
 )
-from tinyres.data.subset import choose_classes, extract
-from tinyres.errors import UserError
+from tinyres.common.errors import UserError
 from tinyres.params import Subset
-from tinyres.photographs import read_photograph
+from tinyres.sources.photographs import read_photograph
+from tinyres.sources.subset import choose_classes, extract
 
 AQUATIC = ["beaver", "dolphin", "otter", "seal", "whale"]
 

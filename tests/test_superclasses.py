@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from tinyres.superclasses import Superclasses
+from tinyres.evaluation.superclasses import Superclasses
 
 NAMES = ["tree", "fish", "tree", "fish", "tree", "people"]
 IMAGES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=80)

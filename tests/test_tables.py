@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tinyres.evaluation.tables import Table, accuracy_table, against_first, extremes_table
 from tinyres.params import read_params
-from tinyres.tables import Table, accuracy_table, against_first, extremes_table
 
 RESULTS = {
     "baseline": {"train_accuracy": 0.8, "train_accuracy_clean": 0.9, "test_accuracy": 0.68424, "test_loss": 1.2346},

@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyres import cli
-from tinyres.errors import UserError
-from tinyres.history import write_history
-from tinyres.models import ModelDescription, build, save_model
+from tinyres.cli.main import main
+from tinyres.common.curves import write_curves
+from tinyres.common.dataset import Description
+from tinyres.common.errors import UserError
+from tinyres.common.model_folder import ModelDescription
+from tinyres.common.training_record import Training
+from tinyres.evaluation.comparison import evaluation_tag, latest_comparison
+from tinyres.evaluation.results import record_results
+from tinyres.evaluation.tables import accuracy_table, against_first
+from tinyres.evaluation.uncertainty import compare
+from tinyres.models import build, save_model
 from tinyres.params import Reference
-from tinyres.tables import accuracy_table, against_first
-from tinyres.tracking.comparison import evaluation_tag, latest_comparison
-from tinyres.tracking.recorder import Recorder
-from tinyres.tracking.results import record_results
+from tinyres.tracking.recorder import MLflowRecord
 from tinyres.tracking.store import WEIGHTS, Store, tracking_uri
-from tinyres.uncertainty import compare
 
 HISTORY = [
     {"epoch": epoch, "train_loss": 1 / epoch, "test_accuracy": 0.1 * epoch, "lr": 0.1, "timestamp": 1e9 + epoch}
@@ -75,7 +78,7 @@ def test_a_run_is_found_by_its_weights(root):
 
 def table_command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     monkeypatch.setattr("sys.argv", ["tinyres", "table", "--experiment", "some", *arguments])
-    cli.main()
+    main()
 
 
 def test_the_table_over_seeds_is_a_hand_calculation_and_names_what_it_leaves_out(root, monkeypatch, capsys):
@@ -152,18 +155,23 @@ def test_what_is_not_there_is_told_in_one_sentence(root):
         Store.open("some")
 
 
+def training(name: str, params: dict[str, float]) -> Training:
+    data = Description("digits", ["0", "1"], None, (8, 8), {"train": 2, "test": 2}, None, [0.5] * 3, [0.5] * 3)
+    return Training(name, "key", params, data, "data's hash", "a machine")
+
+
 def train(model: Path, seconds_later: int = 0) -> None:
     """What a training stage tells MLflow."""
-    recorder = Recorder("some", "net", "key", {"lr": 0.1}, {"tinyres.stage": "train-net"})
+    record = MLflowRecord("some", training("net", {"lr": 0.1}), {"tinyres.stage": "train-net"})
     history = [record | {"timestamp": record["timestamp"] + seconds_later} for record in HISTORY]
-    recorder.history(history[:1])
-    recorder.finish(history, model)
+    record.epochs(history[:1])
+    record.finish(history, model)
 
 
 def evaluate(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a later stage tells MLflow, in the folder of the study."""
     monkeypatch.chdir(root)
-    write_history(root / "plots/history/net.csv", HISTORY)
+    write_curves(root / "plots/history/net.csv", HISTORY)
     (root / "table.md").write_text("a table")
     (root / "params.yaml").write_text("lr: 0.1\n")
     record_results("some", {"net": {"test_accuracy": 0.5}}, [Path("table.md")], "evaluate", {"evaluated": "yes"})
@@ -191,7 +199,7 @@ def stored(store: Store) -> list[dict[str, Any]]:
 
 def sync_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["tinyres", "sync"])
-    cli.main()
+    main()
 
 
 @pytest.fixture
@@ -282,7 +290,7 @@ def test_sync_without_a_server_says_so_and_keeps_everything(root, server_down, s
 def test_a_deleted_experiment_keeps_its_own_and_holds_up_no_other(root, server_down, server_back, monkeypatch):
     model = saved_model(root)
     train(model)
-    Recorder("other", "net", "key", {}, {}).finish(HISTORY, model)
+    MLflowRecord("other", training("net", {}), {}).finish(HISTORY, model)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server_back)
     store = Store.open("some")
     store.client.delete_experiment(store.experiment_id)

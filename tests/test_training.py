@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from small_training import TEST, changed, results, trainer
-from tinyres.errors import UserError
+from tinyres.common.errors import UserError
 from tinyres.training.batches import plan_epoch
 from tinyres.training.checkpoint import Checkpoints
 from tinyres.training.early_stopping import has_stalled

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import Clone
 from real_training import MAMMALS, set_params, wait_for_checkpoint
-from tinyres.history import read_history
+from tinyres.common.curves import read_curves
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -123,4 +123,4 @@ def test_a_cut_link_ends_the_job_on_both_nodes_and_it_goes_on_when_the_link_is_b
     first, second = ends(jobs, RUN_SECONDS)
     assert [job.returncode for job in jobs] == [0, 0], first + second
     assert "goes on after epoch" in first
-    assert len(read_history(clone.folder / "plots/history/baseline.csv")) == 4
+    assert len(read_curves(clone.folder / "plots/history/baseline.csv")) == 4

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tinyres.uncertainty import compare, mcnemar_test, mean_interval, paired_bootstrap, wilson_interval
+from tinyres.evaluation.uncertainty import compare, mcnemar_test, mean_interval, paired_bootstrap, wilson_interval
 
 COUNTS = st.integers(0, 60)
 

@@ -1,5 +1,5 @@
 """`python -m tinyres`: the same as the `tinyres` command."""
 
-from tinyres.cli import main
+from tinyres.cli.main import main
 
 main()

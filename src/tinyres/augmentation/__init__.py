@@ -1,1 +1,1 @@
-"""Changes to training images: during training on the device (online), and as copies on disk (offline)."""
+"""What happens to a batch of training images, on the device, each time they are seen."""

@@ -21,8 +21,8 @@ from tinyres.augmentation.geometry import Rectangles, take_nearest
 from tinyres.augmentation.mixing import MixingDraws, Overlay, draw_mixing, mix, overlays
 from tinyres.augmentation.policies import POLICIES, PolicyDraws, PolicyRecipe
 from tinyres.augmentation.rows import Bounds, Rows, count_within, sort_within
+from tinyres.common.pixels import BLUE, GREEN, RED, in_unit_range
 from tinyres.params import OnlineAugmentation
-from tinyres.pixels import BLUE, GREEN, RED, in_unit_range
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 

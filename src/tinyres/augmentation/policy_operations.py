@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tinyres.augmentation.geometry import take_nearest
 from tinyres.augmentation.rows import Rows
-from tinyres.pixels import BLUE, GREEN, RED
+from tinyres.common.pixels import BLUE, GREEN, RED
 
 
 @dataclass

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from numpy.typing import NDArray
 
+from tinyres.evaluation.superclasses import Superclasses
 from tinyres.figures.style import picture
-from tinyres.superclasses import Superclasses
 
 
 def draw_confusion(

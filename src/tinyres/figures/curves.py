@@ -5,11 +5,11 @@ from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
 
+from tinyres.common.curves import EpochRecord, monitored_split
 from tinyres.figures.style import COLOURS, picture
-from tinyres.history import Record, monitored_split
 
 
-def draw_curves(file: Path | str, histories: Mapping[str, Sequence[Record]], quantity: str) -> None:
+def draw_curves(file: Path | str, histories: Mapping[str, Sequence[EpochRecord]], quantity: str) -> None:
     """Training (dashed) and monitored (solid) `accuracy` or `loss` of every model against epochs (Figure 4)."""
     followed = monitored_split(next(iter(histories.values())))
     prefix = "val" if followed == "validation" else "test"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from tinyres.data.arrays import Images
+from tinyres.common.dataset import Images
 from tinyres.figures.style import COLOURS, picture
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyres.calibration import Calibration
+from tinyres.evaluation.calibration import Calibration
+from tinyres.evaluation.uncertainty import wilson_interval
 from tinyres.figures.style import COLOURS, picture
-from tinyres.uncertainty import wilson_interval
 
 
 def draw_reliability(file: Path | str, calibrations: Mapping[str, Calibration]) -> None:

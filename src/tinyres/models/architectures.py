@@ -7,7 +7,7 @@ import torch
 import torchvision
 from torch import nn
 
-from tinyres.errors import UserError, nearest
+from tinyres.common.errors import UserError, nearest
 from tinyres.models.cnn import cnn
 from tinyres.models.regularisation import set_dropout, set_stochastic_depth
 from tinyres.models.stem import replace_stem

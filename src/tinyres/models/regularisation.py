@@ -10,7 +10,7 @@ from torchvision.models.regnet import ResBottleneckBlock
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import StochasticDepth
 
-from tinyres.errors import UserError
+from tinyres.common.errors import UserError
 from tinyres.models.classifier import classifier_layer
 from tinyres.models.wide_resnet import WideBlock
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from tinyres.errors import UserError
+from tinyres.common.errors import UserError
 from tinyres.params import Stem
 
 

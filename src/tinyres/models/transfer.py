@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from tinyres.errors import UserError, nearest
+from tinyres.common.errors import UserError, nearest
 from tinyres.models.classifier import classifier_layer
 
 AUXILIARY = ("aux1", "aux2", "AuxLogits")  # classifiers of Inception and GoogLeNet that help training alone

@@ -14,6 +14,7 @@ from tinyres.params.schema import (
     Runtime,
     Stem,
     Subset,
+    Tracking,
 )
 from tinyres.params.validation import demand, shown, validate_params
 
@@ -30,6 +31,7 @@ __all__ = [
     "Runtime",
     "Stem",
     "Subset",
+    "Tracking",
     "demand",
     "flat",
     "load_yaml",

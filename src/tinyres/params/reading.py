@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tinyres.errors import UserError, nearest
+from tinyres.common.errors import UserError, nearest
 from tinyres.params.schema import Params
 from tinyres.params.validation import validate_params
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from tinyres.errors import UserError, nearest
+from tinyres.common.errors import UserError, nearest
 from tinyres.params.schema import Params
 
 

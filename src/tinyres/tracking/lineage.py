@@ -1,15 +1,11 @@
 """Where a run comes from: what it takes to bring it back."""
 
 import os
-import platform
 import shlex
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-
-import torch
-import torchvision
 
 PARAMS, PATCH = "lineage/params.yaml", "lineage/code.patch"
 COMMIT, CLEAN, STUDY, EXPERIMENT = "git.commit", "git.clean", "tinyres.study", "dvc.experiment"
@@ -17,7 +13,7 @@ STAGE, DATA, ENVIRONMENT = "tinyres.stage", "tinyres.data", "tinyres.environment
 CODE = [":(top)src", ":(top)stages", "dvc.yaml"]  # what Git compares: the code and this study's graph
 
 
-def lineage_tags(stage: str, data_hash: str, device: torch.device | None) -> dict[str, str]:
+def lineage_tags(stage: str, data_hash: str, environment: str | None) -> dict[str, str]:
     """Where a run comes from: study, stage, DVC experiment, commit, data, command and environment.
 
     `git.clean` is about the code and the graph: parameters and results differ from the commit in every experiment.
@@ -25,11 +21,12 @@ def lineage_tags(stage: str, data_hash: str, device: torch.device | None) -> dic
     Args:
         stage: the stage that trained the model.
         data_hash: hash of the data that it was trained with.
-        device: what it trains on; None where it was trained elsewhere, with a command and on a machine unknown here.
+        environment: versions and processor of the training; None where it was trained elsewhere, with a command and on
+            a machine unknown here.
     """
     tags = {STAGE: stage, DATA: data_hash}
-    if device is not None:
-        tags |= {"tinyres.command": shlex.join(["python", *sys.argv]), ENVIRONMENT: environment(device)}
+    if environment is not None:
+        tags |= {"tinyres.command": shlex.join(["python", *sys.argv]), ENVIRONMENT: environment}
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags[EXPERIMENT] = experiment
     commit = _git("rev-parse", "HEAD")
@@ -38,18 +35,6 @@ def lineage_tags(stage: str, data_hash: str, device: torch.device | None) -> dic
         tags[CLEAN] = str(not _git("status", "--porcelain", "--", *CODE)).lower()
         tags[STUDY] = (_git("rev-parse", "--show-prefix") or "./").removesuffix("/")
     return tags
-
-
-def environment(device: torch.device) -> str:
-    """What a result may depend on besides code, parameters and data."""
-    if device.type == "cuda":
-        processor = torch.cuda.get_device_name(device)
-    else:
-        processor = f"CPU, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    return (
-        f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}, "
-        f"CUDA {torch.version.cuda or 'none'}, {processor}"
-    )
 
 
 def lineage_documents() -> dict[str, str]:

@@ -2,47 +2,67 @@
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tinyres.history import Record
-from tinyres.models import weights_hash
+from tinyres.common.curves import EpochRecord
+from tinyres.common.model_folder import weights_hash
+from tinyres.common.training_record import Training
+from tinyres.params import Tracking
+from tinyres.tracking.lineage import lineage_documents, lineage_tags
 from tinyres.tracking.recording import Recording, run_name
 from tinyres.tracking.spool import deliver, keep
 from tinyres.tracking.store import Store, now, trouble
+from tinyres.tracking.system import system_metrics
 
 PAUSE_SECONDS = 2.0  # between two batches of curves: someone who watches sees no difference
 RETRY_SECONDS = 10.0  # to the next attempt after a failed one
 PATIENCE_SECONDS = 60.0  # for the last batch, as long as one call over HTTP may take (see `tinyres.tracking`)
 
 
-class Recorder:
-    """The MLflow run of one training. It never stands in the training's way: a thread sends the curves in batches, and
-    what fails is told once and tried again. At the end the store holds everything, or else the spool does.
+class MLflowRecorder:
+    """Keeps the record of a stage's trainings in MLflow.
+
+    Args:
+        tracking: the experiment, and whether the machine is watched meanwhile.
+        stage: by its name in `dvc.yaml`.
+    """
+
+    def __init__(self, tracking: Tracking, stage: str) -> None:
+        self.tracking, self.stage = tracking, stage
+
+    @contextmanager
+    def record(self, training: Training) -> Iterator["MLflowRecord"]:
+        """The MLflow run of a training; a training that goes on continues its run."""
+        record = MLflowRecord(
+            self.tracking.experiment,
+            training,
+            lineage_tags(self.stage, training.data_hash, training.environment),
+            lineage_documents(),
+        )
+        with system_metrics(record.run_id if self.tracking.system_metrics else None):
+            yield record
+
+
+class MLflowRecord:
+    """The MLflow run of one training. It never delays the training: a thread sends the curves in batches, and a failure
+    is reported once and retried. In the end either the store or the spool holds everything.
 
     Args:
         experiment: name of the MLflow experiment.
-        name: the model's name.
-        key: hash of what goes into the training; an unfinished run of the same key is continued.
-        params: every parameter that the training read, as nested plain values.
+        training: what is known of the training; an unfinished run of the same key is continued.
         tags: further tags of the run.
-        documents: texts to keep whole, by their place among the run's artifacts.
+        documents: texts to keep whole, by their path among the run's artifacts.
     """
 
     def __init__(
-        self,
-        experiment: str,
-        name: str,
-        key: str,
-        params: Mapping[str, Any],
-        tags: Mapping[str, str],
-        documents: Mapping[str, str] | None = None,
+        self, experiment: str, training: Training, tags: dict[str, str], documents: dict[str, str] | None = None
     ) -> None:
-        self.experiment, self.name, self.key = experiment, name, key
-        self.params, self.tags, self.documents = dict(params), dict(tags), dict(documents or {})
-        self.run_name, self.started = run_name(name), now()
-        self.records: list[Record] = []
+        self.experiment, self.training = experiment, training
+        self.tags, self.documents = tags, documents or {}
+        self.run_name, self.started = run_name(training.name), now()
+        self.curves: list[EpochRecord] = []
         self.run: tuple[Store, str] | None = None
         self.tried, self.ended = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._send_curves, name="curves to MLflow", daemon=True)
@@ -54,47 +74,45 @@ class Recorder:
         self.tried.wait(PATIENCE_SECONDS)
         return self.run[1] if self.run else None
 
-    def history(self, records: Sequence[Record]) -> None:
+    def epochs(self, curves: Sequence[EpochRecord]) -> None:
         """Have the newest epochs sent soon; all of them where nothing was sent yet."""
-        self.records = list(records)
+        self.curves = list(curves)
 
-    def finish(self, records: Sequence[Record], folder: Path) -> None:
+    def finish(self, curves: Sequence[EpochRecord], folder: Path) -> None:
         """Complete the run: all curves, the weights' hash, the model folder itself."""
         self.ended.set()
         self.thread.join(PATIENCE_SECONDS)
         recording = Recording(
             experiment=self.experiment,
-            name=self.name,
-            key=self.key,
-            params=self.params,
+            name=self.training.name,
+            key=self.training.key,
+            params=self.training.params,
             tags=self.tags,
             documents=self.documents,
-            history=list(records),
+            history=list(curves),
             weights=weights_hash(folder),
             model=folder,
             run_name=self.run_name,
             started=self.started,
         )
+        what = f"the training of {self.training.name}"
         if self.thread.is_alive():
-            keep([recording], f"the training of {self.name}", trouble(TimeoutError("timed out")))
+            keep([recording], what, trouble(TimeoutError("timed out")))
         else:
-            deliver([recording], f"the training of {self.name}")
+            deliver([recording], what)
 
     def _send_curves(self) -> None:
         sent, failed_before, pause = 0, False, 0.0
         while not self.ended.wait(pause):
             try:
                 if self.run is None:
-                    store = Store.open(self.experiment)
-                    started = (self.name, self.key, self.params, self.tags, self.run_name, self.started)
-                    self.run = (store, store.start_training_run(*started))
-                    store.log_texts(self.run[1], self.documents)
+                    self.run = self._start_run()
                 store, run_id = self.run
                 self.tried.set()
-                records = self.records
-                if len(records) > sent:
-                    store.log_history(run_id, records[sent:])
-                    sent = len(records)
+                curves = self.curves
+                if len(curves) > sent:
+                    store.log_history(run_id, curves[sent:])
+                    sent = len(curves)
                 pause = PAUSE_SECONDS
             except Exception as error:  # MLflow's own, or whatever its stores and their drivers raise
                 if not failed_before:
@@ -102,3 +120,11 @@ class Recorder:
                           file=sys.stderr)  # fmt: skip
                 failed_before, pause = True, RETRY_SECONDS
                 self.tried.set()
+
+    def _start_run(self) -> tuple[Store, str]:
+        training, store = self.training, Store.open(self.experiment)
+        run_id = store.start_training_run(
+            training.name, training.key, training.params, self.tags, self.run_name, self.started
+        )
+        store.log_texts(run_id, self.documents)
+        return store, run_id

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tinyres.fingerprint import hash_value
-from tinyres.history import Record
+from tinyres.common.curves import EpochRecord
+from tinyres.common.hashes import hash_value
 from tinyres.tracking.store import WEIGHTS, Store, now, own_uri, tracking_uri
 
 RECORDING = "tinyres.recording"
@@ -37,7 +37,7 @@ class Recording(BaseModel):
     tags: dict[str, str]
     documents: dict[str, str]
     """Texts kept whole, by their place among the run's artifacts."""
-    history: list[Record]
+    history: list[EpochRecord]
     weights: str | None = None
     """Their hash; None where they are not kept."""
     model: Path | None = None

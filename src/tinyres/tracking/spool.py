@@ -14,9 +14,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from tinyres.atomic import replacing
-from tinyres.errors import UserError
-from tinyres.project import project_root
+from tinyres.common.atomic import replacing
+from tinyres.common.errors import UserError
+from tinyres.common.repository import project_root
 from tinyres.tracking.recording import Recording
 from tinyres.tracking.store import Store, UnavailableError, own_uri, tracking_uri, trouble
 

@@ -22,15 +22,16 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
 
-from tinyres.atomic import replacing
-from tinyres.errors import UserError
-from tinyres.history import Record
-from tinyres.models import read_model_description
+from tinyres.common.atomic import replacing
+from tinyres.common.curves import EpochRecord
+from tinyres.common.errors import UserError
+from tinyres.common.model_folder import read_model_description
+from tinyres.common.repository import project_root
 from tinyres.params import flat
-from tinyres.project import project_root
 
 MODEL, TRAINING, WEIGHTS = "tinyres.model", "tinyres.training", "tinyres.weights"
-SERVING_NEEDS = ("mlflow", "numpy", "pydantic", "pyyaml", "safetensors", "torch", "torchvision")  # by `tinyres.serving`
+SERVING_NEEDS = ("mlflow", "numpy", "pydantic", "pyyaml", "safetensors", "torch", "torchvision")
+"""What `tinyres.cli.serving` imports."""
 FINAL = "final/"  # prefix of metrics that `evaluate` adds, apart from the curves of the same names
 DATABASES = ("sqlite:", "postgresql:", "postgresql+", "mysql:", "mysql+", "mssql:", "mssql+")
 TROUBLES = (  # what errors of HTTP, SQL and MLflow say, what that means, and the remedy
@@ -168,7 +169,7 @@ class Store:
             self.client.log_batch(run.info.run_id, params=listed[start : start + 100])
         return str(run.info.run_id)
 
-    def log_history(self, run_id: str, records: Sequence[Record]) -> None:
+    def log_history(self, run_id: str, records: Sequence[EpochRecord]) -> None:
         """Log epochs as metrics with step = epoch; what is there already, with the same time, is not added twice."""
         at = now()
         metrics = [
@@ -202,9 +203,9 @@ class Store:
         """Store a model folder as an MLflow model: uint8 images N×H×W×3 in, class probabilities N×K out. A run that
         has its model already keeps it.
 
-        The folder's own two files are what is stored and what `tinyres.serving` loads: one copy of the weights, nothing
-        to unpickle, and `tinyres predict` finds all that it needs. The package's code travels along, for those who have
-        not installed it.
+        The folder's own two files are what is stored and what `tinyres.cli.serving` loads: one copy of the weights,
+        nothing to unpickle, and `tinyres predict` finds all that it needs. The package's code travels along, for those
+        who have not installed it.
         """
         if self.models_of(run_id):
             return
@@ -220,7 +221,7 @@ class Store:
                 flavor=mlflow.pyfunc,
                 run_id=run_id,
                 model_id=logged.model_id,
-                loader_module="tinyres.serving",  # not imported here: changing it retrains nothing
+                loader_module="tinyres.cli.serving",  # not imported here: changing it retrains nothing
                 data_path=str(folder),
                 code_paths=[str(Path(__file__).parents[1])],
                 signature=ModelSignature(Schema([images]), Schema([probabilities])),

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from tinyres.augmentation.online import BatchAugmentation, Draws, draw
 from tinyres.augmentation.rows import Bounds
-from tinyres.data.arrays import Split
+from tinyres.common.dataset import Split
+from tinyres.common.pixels import channels_first
 from tinyres.params import OnlineAugmentation
-from tinyres.pixels import channels_first
 
 
 @dataclass(frozen=True)

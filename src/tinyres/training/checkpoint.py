@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from tinyres.project import project_root
+from tinyres.common.repository import project_root
 
 
 class Checkpoints:

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from tinyres.history import Record
+from tinyres.common.curves import EpochRecord
 
 
-def epochs_since_best(history: Sequence[Record]) -> int:
+def epochs_since_best(history: Sequence[EpochRecord]) -> int:
     """Epochs after the one with the lowest validation loss (the first of equals)."""
     losses = [record["val_loss"] for record in history]
     return len(losses) - 1 - losses.index(min(losses))
 
 
-def has_stalled(history: Sequence[Record], patience: int) -> bool:
+def has_stalled(history: Sequence[EpochRecord], patience: int) -> bool:
     """Whether the last `patience` epochs brought no new lowest validation loss."""
     return bool(history) and epochs_since_best(history) >= patience

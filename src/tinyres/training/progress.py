@@ -5,7 +5,7 @@ import time
 
 from tqdm import tqdm
 
-from tinyres.history import Record
+from tinyres.common.curves import EpochRecord
 
 MEASURED_SECONDS = 5.0  # of training before the cost of the whole run is estimated
 WORTH_SAYING_SECONDS = 60.0
@@ -62,7 +62,7 @@ class Progress:
             if seconds > WORTH_SAYING_SECONDS:
                 self.say(f"{rate:.0f} images/s on this CPU: about {duration(seconds)} for what is left of the training")
 
-    def epoch_ends(self, record: Record) -> None:
+    def epoch_ends(self, record: EpochRecord) -> None:
         """Close the bar and print the epoch's line."""
         if self.bar is not None:
             self.bar.close()

@@ -5,8 +5,8 @@ Who can tell knows what stands upright, and so what is in the picture. Source: G
 
 import numpy as np
 
-from tinyres.data.arrays import Split
-from tinyres.errors import UserError
+from tinyres.common.dataset import Split
+from tinyres.common.errors import UserError
 from tinyres.params import Params
 
 ROTATIONS = ["0_degrees", "90_degrees", "180_degrees", "270_degrees"]

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinyres.augmentation.online import BatchAugmentation
-from tinyres.errors import UserError
-from tinyres.history import Record
-from tinyres.inference import BATCH_SIZE, logits_of
+from tinyres.common.curves import EpochRecord
+from tinyres.common.errors import UserError
 from tinyres.models import Classifier
+from tinyres.models.inference import BATCH_SIZE, logits_of
+from tinyres.models.machine import Machine
 from tinyres.params import Params
-from tinyres.runtime import Machine
 from tinyres.training.averaging import weights_that_count
 from tinyres.training.batches import ResidentSplit, batch_bounds, batches, plan_epoch, seed_of
 from tinyres.training.checkpoint import Checkpoints
@@ -82,13 +82,13 @@ class Trainer:
         self.params, self.classifier, self.train, self.machine = params, classifier, train, machine
         self.monitored_prefix, self.monitored = monitored
         self.checkpoints = checkpoints
-        self.ranks = machine.ranks
-        if 2 * self.ranks.size * params.optimizer.accumulation > params.batch_size:
+        self.processes = machine.processes
+        if 2 * self.processes.size * params.optimizer.accumulation > params.batch_size:
             raise UserError(
                 f"batch_size is {params.batch_size}, which leaves less than 2 images at a time to each of "
-                f"{self.ranks.size} processes; raise it, or start fewer (runtime.launcher)."
+                f"{self.processes.size} processes; raise it, or start fewer (runtime.launcher)."
             )
-        forward = self.ranks.replicate(classifier)
+        forward = self.processes.replicate(classifier)
         if machine.compiles:
             mode = "reduce-overhead" if machine.device.type == "cuda" else "default"  # CUDA graphs
             forward = torch.compile(forward, mode=mode)
@@ -96,18 +96,19 @@ class Trainer:
         self.augmentation = BatchAugmentation(params.augment.online, height, width, classes, machine.device)
         self.objective = Objective(classifier, forward, params.loss)
         self.optimizer = make_optimizer(classifier.network, params)
-        steps = len(batch_bounds(len(train), params.batch_size, self.ranks.size))
+        steps = len(batch_bounds(len(train), params.batch_size, self.processes.size))
         self.schedule = Schedule(self.optimizer, params, steps)
         self.descend = make_descent(classifier.network, self.optimizer, params)
         self.weights = weights_that_count(classifier, params.optimizer.averaging)
-        self.progress = Progress(name, params.epochs, len(train), machine.device.type == "cpu", self.ranks.rank == 0)
-        self.history: list[Record] = []
+        on_cpu, speaks = machine.device.type == "cpu", self.processes.rank == 0
+        self.progress = Progress(name, params.epochs, len(train), on_cpu, speaks)
+        self.history: list[EpochRecord] = []
         self.best_network: dict[str, Tensor] | None = None
         self.epoch = 0
         self.step = 0
         self.sums = Sums(machine.device)
 
-    def fit(self, after_epoch: Callable[[list[Record]], None] = lambda _: None) -> list[Record]:
+    def fit(self, after_epoch: Callable[[list[EpochRecord]], None] = lambda _: None) -> list[EpochRecord]:
         """Train to the last epoch; returns one record per epoch.
 
         Args:
@@ -117,16 +118,16 @@ class Trainer:
         Raises:
             UserError: the loss is not finite, memory ran out, or the process was asked to stop (after saving).
         """
-        if state := self.ranks.from_first(self.checkpoints.load() if self.ranks.rank == 0 else None):
+        if state := self.processes.from_first(self.checkpoints.load() if self.processes.rank == 0 else None):
             self._restore(state)
             self.progress.say(f"goes on after epoch {self.epoch}, step {self.step}")
             after_epoch(self.history)
-        with stop_on_signal() if self.ranks.size == 1 else nullcontext(StopRequest()) as stop:
+        with stop_on_signal() if self.processes.size == 1 else nullcontext(StopRequest()) as stop:
             while not self._is_finished():
                 self._finish_epoch(self.train_epoch(stop))
                 if stop and not self._is_finished():
                     self._save_and_stop(stop)
-                if self.ranks.rank == 0:
+                if self.processes.rank == 0:
                     self.checkpoints.save(self._state())
                 after_epoch(self.history)
         chosen = self.best_network or self.weights.classifier.network.state_dict()
@@ -137,7 +138,7 @@ class Trainer:
         patience = self.params.early_stopping.patience
         return self.epoch == self.params.epochs or (patience is not None and has_stalled(self.history, patience))
 
-    def train_epoch(self, stop: StopRequest) -> Record:
+    def train_epoch(self, stop: StopRequest) -> EpochRecord:
         """Take every step that is left of the epoch and turn to the next; returns the training's part of the record.
 
         Raises:
@@ -145,7 +146,7 @@ class Trainer:
         """
         started, first_step = time.perf_counter(), self.step
         seed, epoch = self.params.seed, self.epoch
-        rank, ranks = self.ranks.rank, self.ranks.size
+        rank, ranks = self.processes.rank, self.processes.size
         plan = plan_epoch(len(self.train), self.params.batch_size, self.params.augment.online, seed, epoch, rank, ranks)
         if self.step == 0:
             torch.manual_seed(seed_of(seed, epoch, NETWORK_RANDOMNESS, *([rank] if rank else [])))
@@ -187,18 +188,19 @@ class Trainer:
             answers.append((loss.detach(), logits.detach(), some_labels))
         return answers
 
-    def _end_epoch(self, images: int, started: float) -> Record:
+    def _end_epoch(self, images: int, started: float) -> EpochRecord:
         """Read the sums and begin the next epoch."""
-        self.sums.values, self.sums.bad_step = self.ranks.sum(self.sums.values), self.ranks.minimum(self.sums.bad_step)
+        self.sums.values = self.processes.sum(self.sums.values)
+        self.sums.bad_step = self.processes.minimum(self.sums.bad_step)
         loss, accuracy, _ = self.sums.read()  # waits for the device, so the time is that of the training
         seconds = time.perf_counter() - started
         self._check_finite()
-        record: Record = {"epoch": self.epoch + 1, "train_loss": loss, "train_accuracy": accuracy}
+        record: EpochRecord = {"epoch": self.epoch + 1, "train_loss": loss, "train_accuracy": accuracy}
         record |= {"seconds": seconds, "images_per_second": images / seconds, "timestamp": time.time()}
         self.epoch, self.step, self.sums = self.epoch + 1, 0, Sums(self.machine.device)
         return record
 
-    def _finish_epoch(self, record: Record) -> None:
+    def _finish_epoch(self, record: EpochRecord) -> None:
         """Complete the record, step the schedule and keep the best weights if they are wanted."""
         record |= self._look_at_monitored() | {"lr": self.schedule.lr}
         self.schedule.after_epoch()
@@ -208,14 +210,14 @@ class Trainer:
             best = self.weights.classifier.network.state_dict()
             self.best_network = {name: value.clone() for name, value in best.items()}
 
-    def _look_at_monitored(self) -> Record:
-        mine = slice(self.ranks.rank, None, self.ranks.size)
+    def _look_at_monitored(self) -> EpochRecord:
+        mine = slice(self.processes.rank, None, self.processes.size)
         logits = logits_of(self.weights.classifier, self.monitored.images[mine], BATCH_SIZE, self.machine)
         labels = self.monitored.labels[mine].cpu()
         loss = F.cross_entropy(logits, labels, reduction="sum")
         right = (logits.argmax(dim=1) == labels).sum()
         sums = torch.stack([loss.double(), right.double()]).to(self.machine.device)
-        mean_loss, accuracy = (self.ranks.sum(sums) / len(self.monitored)).tolist()
+        mean_loss, accuracy = (self.processes.sum(sums) / len(self.monitored)).tolist()
         return {f"{self.monitored_prefix}_loss": mean_loss, f"{self.monitored_prefix}_accuracy": accuracy}
 
     def _show_progress(self) -> None:

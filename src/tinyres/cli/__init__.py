@@ -1,0 +1,1 @@
+"""The `tinyres` command, and what only its commands need."""

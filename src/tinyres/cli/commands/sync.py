@@ -1,0 +1,24 @@
+"""`tinyres sync`: send to MLflow what it could not take."""
+
+import argparse
+
+from tinyres.cli.commands import Commands
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    sync = commands.add_parser("sync", help="send to MLflow what it could not take while it was not there")
+    sync.set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> None:
+    """Every recording in the spool, oldest first, and a line for each that was taken."""
+    from tinyres.tracking.spool import sync
+
+    nothing = True
+    for recording in sync():
+        nothing = False
+        what = f"{recording.results.folder} of" if recording.results else "training of"
+        print(f"sent: {what} {recording.run_name}, experiment {recording.experiment}", flush=True)
+    if nothing:
+        print("Nothing waits to be sent.")

@@ -1,0 +1,46 @@
+"""`tinyres table`: the table of the last evaluation, from the MLflow store alone."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tinyres.cli.commands import Commands
+from tinyres.common.errors import UserError
+from tinyres.params import load_yaml, validate_params
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    table = commands.add_parser("table", help="print the table of the last evaluation, from the MLflow store alone")
+    table.add_argument("--experiment", help="MLflow experiment (default: tracking.experiment in params.yaml)")
+    table.add_argument("--format", choices=["md", "csv", "latex"], default="md")
+    table.add_argument("--runs", action="store_true", help="list the runs behind the table instead")
+    table.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """The paper's Table 2, regenerated from runs: mean ± standard deviation where there are several seeds."""
+    experiment = arguments.experiment or experiment_name(Path("params.yaml"))
+    from tinyres.evaluation.comparison import latest_comparison
+    from tinyres.evaluation.tables import accuracy_table
+
+    comparison = latest_comparison(experiment)
+    if arguments.runs:
+        for name, runs in comparison.runs.items():
+            for each in runs:
+                print(f"{name}  seed {each.data.params['seed']}  run {each.info.run_id}  {each.info.run_name}")
+    else:
+        sys.stdout.write(accuracy_table(comparison.figures, comparison.reference).render(arguments.format))
+    for each, names in comparison.left_out:
+        print(f"left out: run {each.info.run_id} ({each.info.run_name}) differs in {', '.join(names)}", file=sys.stderr)
+
+
+def experiment_name(file: Path) -> str:
+    """`tracking.experiment` of a params file: the one thing that a table takes from the workspace.
+
+    Raises:
+        UserError: there is no such file; the sentence names `--experiment`.
+    """
+    if not file.is_file():
+        raise UserError(f"There is no {file} here that names the MLflow experiment; name it with --experiment.")
+    return validate_params(load_yaml(file), str(file)).tracking.experiment

@@ -1,0 +1,1 @@
+"""`docs/paper.md`: the paper's tables, figures and claims beside the results."""

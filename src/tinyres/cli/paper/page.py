@@ -1,0 +1,223 @@
+"""The page on the paper: its tables and figures beside ours, and its claims, one by one."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tinyres.cli.paper.claims import (
+    BEST,
+    CLAIMS,
+    NOT_TESTED,
+    TEST_IMAGES,
+    WORST,
+    Claim,
+    Finding,
+    Results,
+    Verdict,
+    accuracy_in_test,
+    accuracy_in_training,
+    extremes,
+    improvement,
+    share_interval,
+    training_improvement,
+)
+from tinyres.common.curves import read_curves
+from tinyres.common.errors import UserError
+from tinyres.evaluation.tables import Table
+from tinyres.params import Params, load_yaml, validate_params
+
+PAGE = Path("docs/paper.md")
+MODELS = ("baseline", "modified")
+CLASSES, EPOCHS = 100, 30
+NOT_RUN = "the full study has not been run here"
+HEAD = """# The paper's claims, one by one
+
+`tinyres paper` writes this page from `params.yaml`, `metrics/` and `plots/history/`; `src/tinyres/claims.py` holds the
+rule of every verdict. Intervals are at 95 %, over images. One seed was trained, and what another would give they do not
+know; nor does the paper say how many it took.
+"""
+CURVES = [  # quantity of Figure 4, the paper's words on its first and last epoch, series, factor, unit
+    ("training accuracy (%)", "20 → nearly 90", "train_accuracy", 100),
+    ("validation accuracy (%); ours: test", "“similar upward trend” → around 84", "test_accuracy", 100),
+    ("training loss (nats)", "1.2 → 0.4", "train_loss", 1),
+    ("validation loss (nats); ours: test", "1.3 → around 0.59", "test_loss", 1),
+]
+
+
+def write_page(root: Path) -> str:
+    """The page on the study in the folder `root`, as Markdown.
+
+    Raises:
+        UserError: there is no study, or one whose params.yaml lacks the paper's figures.
+    """
+    params = validate_params(load_yaml(root / "params.yaml"), str(root / "params.yaml"))
+    reference = params.evaluate.reference
+    if reference is None or not set(MODELS) <= reference.models.keys():
+        raise UserError(
+            "params.yaml holds no evaluate.reference for baseline and modified, which are the paper's figures."
+        )
+    missing = why_not_full(root, params)
+    results = None if missing else read_results(root, reference.models)
+    findings = {claim.name: find(claim, results) for claims in CLAIMS.values() for claim in claims}
+    parts = [
+        HEAD,
+        state(missing),
+        summary(findings),
+        "## Its tables and figures",
+        *table_2(reference.models, results),
+        *table_3(results),
+        *figure_4(results),
+        *figure_5(results),
+        *(section(title, claims, findings) for title, claims in CLAIMS.items()),
+        "## Not tested",
+        "\n".join(f"- {claim}: {reason}." for claim, reason in NOT_TESTED.items()),
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def why_not_full(root: Path, params: Params) -> str | None:
+    """What keeps the results in `root` from being those of the paper's study, in words; None for nothing."""
+    subset = params.subset
+    if params.data.source != "cifar100" or subset.classes != "all" or subset.per_class or subset.validation:
+        return "params.yaml does not take all of CIFAR-100"
+    names = ["evaluate.json", "embed.json", "per_class.csv", "confused_pairs.csv"]
+    files = [root / "metrics" / name for name in [*names, *(f"train_{model}.json" for model in MODELS)]]
+    absent = [file for file in [*files, root / "plots/history/modified.csv"] if not file.is_file()]
+    if absent:
+        return f"there is no {absent[0].relative_to(root)}"
+    classes = len(read_rows(root / "metrics/per_class.csv"))
+    if classes != CLASSES:
+        return f"metrics/ holds results on {classes} classes, not {CLASSES}"
+    for model in MODELS:
+        epochs = read_json(root / f"metrics/train_{model}.json")["epochs"]
+        if epochs != EPOCHS:
+            return f"{model} was trained for {epochs} epochs, not {EPOCHS}"
+    return None
+
+
+def read_results(root: Path, paper: Mapping[str, Mapping[str, float]]) -> Results:
+    """The results of a full study in `root`."""
+    metrics = root / "metrics"
+    evaluation = read_json(metrics / "evaluate.json")
+    trained = {model: read_json(metrics / f"train_{model}.json")["train_accuracy"] for model in MODELS}
+    rows = read_rows(metrics / "per_class.csv")
+    pairs = read_rows(metrics / "confused_pairs.csv")
+    return Results(
+        paper=paper,
+        figures={model: evaluation[model] | {"train_accuracy": trained[model]} for model in MODELS},
+        difference=evaluation["difference"],
+        per_class={row["class"]: float(row["modified"]) for row in rows},
+        superclasses={row["class"]: row["superclass"] for row in rows},
+        confused=[
+            (pair["actual"], pair["predicted"], int(pair["images"])) for pair in pairs if pair["model"] == "modified"
+        ],
+        embedding=read_json(metrics / "embed.json")["modified"],
+        history=read_curves(root / "plots/history/modified.csv"),
+    )
+
+
+def read_json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def read_rows(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+
+
+def find(claim: Claim, results: Results | None) -> Finding:
+    """What the results say of a claim, if there are any."""
+    return Finding(Verdict.OPEN, NOT_RUN) if results is None else claim.judge(results)
+
+
+def state(missing: str | None) -> str:
+    if missing is None:
+        return f"The full study has been run: {CLASSES} classes, {EPOCHS} epochs, {TEST_IMAGES:,} test images."
+    return (
+        f"**{NOT_RUN[0].upper()}{NOT_RUN[1:]}** ({missing}). So no verdict can be told, and the paper's figures stand "
+        "alone. `dvc repro` and then `tinyres paper` fill in the rest."
+    )
+
+
+def summary(findings: Mapping[str, Finding]) -> str:
+    """All claims and verdicts on one screen."""
+    return Table(["claim", "verdict"], [[name, str(each.verdict)] for name, each in findings.items()]).render("md")
+
+
+def section(title: str, claims: list[Claim], findings: Mapping[str, Finding]) -> str:
+    """Each claim in the paper's words, with the rule, the measured numbers and the verdict."""
+    parts = [f"## {title}"]
+    for claim in claims:
+        finding = findings[claim.name]
+        lines = [f"- **{finding.verdict}**: {finding.measured}.", f"- Rule: {claim.rule}"]
+        lines += [f"- {claim.note}"] * bool(claim.note)
+        parts += [f"### {claim.name}", f"> {claim.quote} ({claim.place})", "\n".join(lines)]
+    return "\n\n".join(parts)
+
+
+def table_2(paper: Mapping[str, Mapping[str, float]], results: Results | None) -> list[str]:
+    """Accuracies in per cent, ours with their intervals."""
+    header = ["metric (%)", "paper: standard", "ours", "paper: modified", "ours", "paper: improvement", "ours"]
+    measures = {
+        "train_accuracy": ("training accuracy", accuracy_in_training, training_improvement),
+        "test_accuracy": ("test accuracy", accuracy_in_test, improvement),
+    }
+    rows = []
+    for metric, (words, measure, improve) in measures.items():
+        claimed = [paper[model][metric] for model in MODELS]
+        ours = ["", "", ""]
+        if results is not None:
+            ours = [*(measure(results, model).words() for model in MODELS), improve(results).words("+")]
+        cells = [f"{claimed[0]:.2f}", ours[0], f"{claimed[1]:.2f}", ours[1], f"{claimed[1] - claimed[0]:+.2f}", ours[2]]
+        rows.append([words, *cells])
+    return ["### Table 2", Table(header, rows).render("md")]
+
+
+def table_3(results: Results | None) -> list[str]:
+    """The paper's classes with our accuracy on the same, then our own best and worst."""
+    parts = ["### Table 3", "The modified network's accuracy by class, per cent; ours on 100 images each."]
+    header = ["high-accuracy classes", "paper", "ours", "lower-accuracy classes", "paper", "ours"]
+    rows = [
+        [cell for name, figure in pair for cell in (name, str(figure), of_class(results, name))]
+        for pair in zip(BEST.items(), WORST.items(), strict=True)
+    ]
+    parts.append(Table(header, rows).render("md"))
+    if results is not None:
+        for words, best in (("Our best", True), ("Our worst", False)):
+            names = extremes(results.per_class, best)
+            shown = ", ".join(f"{name.replace('_', ' ')} ({100 * results.per_class[name]:.0f})" for name in names)
+            parts.append(f"{words}: {shown}.")
+    return parts
+
+
+def of_class(results: Results | None, name: str) -> str:
+    if results is None:
+        return ""
+    return share_interval(results.per_class[name], TEST_IMAGES // CLASSES).words()
+
+
+def figure_4(results: Results | None) -> list[str]:
+    """What the paper's text reads from its curves, beside our first and last epoch, and our curves."""
+    rows = []
+    for words, told, series, factor in CURVES:
+        ours = ""
+        if results is not None:
+            first, last = (results.history[epoch][series] * factor for epoch in (0, -1))
+            ours = f"{first:.2f} → {last:.2f}"
+        rows.append([words, told, ours])
+    table = Table(["modified network, first → last epoch", "paper", "ours"], rows).render("md")
+    pictures = ["![Accuracy](../plots/accuracy.png)", "![Loss](../plots/loss.png)"] if results is not None else []
+    return ["### Figure 4", table, *pictures]
+
+
+def figure_5(results: Results | None) -> list[str]:
+    """Our confusion matrix and map; of the paper's there are only its words."""
+    words = (
+        "The paper describes (a) a confusion matrix with a “prominent main diagonal” and “organized off-diagonal "
+        "blocks”, and (b) a t-SNE of the features with “distinct clusters for macro-categories”; it gives no number."
+    )
+    if results is None:
+        return ["### Figure 5", words]
+    pictures = ["![Confusion matrix](../plots/evaluation/confusion_modified.png)", "![t-SNE](../plots/tsne.png)"]
+    return ["### Figure 5", words, *pictures]

@@ -1,0 +1,94 @@
+"""From a run in MLflow back to the commands that bring it about again."""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from tinyres.common.errors import UserError
+from tinyres.params import parse_yaml
+from tinyres.params.overrides import overrides
+from tinyres.tracking.lineage import CLEAN, COMMIT, DATA, ENVIRONMENT, EXPERIMENT, PARAMS, PATCH, STAGE, STUDY
+from tinyres.tracking.store import WEIGHTS, existing_uri, tracking_uri
+
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the second of what is no id at all
+
+
+def reproduction(run_id: str) -> str:
+    """A shell script that brings a run back: its commit, its uncommitted code, its parameters, its stage.
+
+    Raises:
+        UserError: there is no such run, it does not say where it comes from, or its commit is not in this repository.
+    """
+    store = existing_uri()
+    try:
+        run = MlflowClient(store).get_run(run_id)
+    except MlflowException as error:
+        if error.error_code in NOT_THERE:
+            raise UserError(
+                f"MLflow at {store} has no run {run_id!r}; `tinyres table --runs` and the UI show the ids."
+            ) from None
+        reason = str(error).splitlines()[0][:200]
+        raise UserError(f"MLflow at {store} did not answer ({reason}); see that it runs.") from None
+    tags = run.data.tags
+    if missing := [tag for tag in (COMMIT, STUDY, STAGE) if tag not in tags]:
+        raise UserError(f"The run {run_id} does not say where it comes from: it has no tag {missing[0]}.")
+    params = parse_yaml(_document(run, PARAMS), f"{PARAMS} of run {run_id}")
+    changes = overrides(params_at(tags[COMMIT], tags[STUDY]), params)
+    lines = [*_description(run), 'cd "$(git rev-parse --show-toplevel)"', f"git checkout --quiet {tags[COMMIT]}"]
+    if tags[CLEAN] == "false":
+        lines += ["git apply <<'END'", _document(run, PATCH).removesuffix("\n"), "END"]
+    if tags[STUDY] != ".":
+        lines.append(f"cd {shlex.quote(tags[STUDY])}")
+    words = [word for change in changes for word in ("-S", change)]
+    lines.append(shlex.join(["dvc", "exp", "run", *words, tags[STAGE]]))
+    return "\n".join(lines) + "\n"
+
+
+def _description(run: Run) -> list[str]:
+    """Comments: what the script brings back, and how to know that it did."""
+    tags = run.data.tags
+    without = "none are kept of this training" if run.info.status == "FINISHED" else "none: this training did not end"
+    told = [
+        f"run {run.info.run_id} ({run.info.run_name}), trained with",
+        f"  {tags.get(ENVIRONMENT, 'an unknown environment: DVC restored the model')}",
+        f"  data    {tags[DATA]}",
+        f"The new run's tag {WEIGHTS} is the same where code, parameters, data and environment are:",
+        f"  weights {tags.get(WEIGHTS, without)}",
+    ]
+    if EXPERIMENT in tags:
+        told.append(f"Its files, where DVC still has the experiment: dvc exp apply {tags[EXPERIMENT]}")
+    return [f"# {line}" for line in told]
+
+
+def _document(run: Run, place: str) -> str:
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        file = mlflow.artifacts.download_artifacts(
+            run_id=run.info.run_id, artifact_path=place, tracking_uri=tracking_uri()
+        )
+        return Path(file).read_text(encoding="utf-8")
+    except (MlflowException, OSError):
+        raise UserError(
+            f"The run {run.info.run_id} holds no {place}, without which it cannot be brought back; "
+            "it was made by an earlier version, or its artifacts were removed."
+        ) from None
+
+
+def params_at(commit: str, study: str) -> dict[str, Any]:
+    """A study's parameters as a commit has them.
+
+    Raises:
+        UserError: the commit is not here, or has no such study.
+    """
+    file = Path(study) / "params.yaml"
+    shown = subprocess.run(["git", "show", f"{commit}:{file.as_posix()}"], capture_output=True, text=True, check=False)
+    if shown.returncode:
+        raise UserError(f"This repository has no {file} in commit {commit}; fetch it first (`git fetch --all`).")
+    return parse_yaml(shown.stdout, f"{file} in commit {commit[:7]}")

@@ -1,0 +1,1 @@
+"""Changed copies of the training images, made once and kept on disk."""

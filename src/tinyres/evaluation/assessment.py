@@ -1,0 +1,132 @@
+"""What a trained network gets right and wrong on the test images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from tinyres.evaluation.calibration import Calibration, calibrate
+from tinyres.evaluation.uncertainty import wilson_interval
+
+Logits = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One model on one set of images."""
+
+    labels: Labels
+    """N."""
+    predicted: Labels
+    """N: the label with the highest logit."""
+    probability: NDArray[np.float64]
+    """N: the probability given to `predicted`."""
+    top5: float | None
+    """Share whose label is among the five highest; None with five classes or fewer, where it says nothing."""
+    loss: float
+    """Mean cross-entropy, nats."""
+    confusion: NDArray[np.int64]
+    """K×K counts, actual by predicted."""
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """N: whether the highest logit is that of the label."""
+        return self.predicted == self.labels
+
+    @property
+    def top1(self) -> float:
+        """Share of images whose highest logit is right."""
+        return float(self.right.mean())
+
+    @property
+    def calibration(self) -> Calibration:
+        """The probability of what was predicted against the share that is right."""
+        return calibrate(self.probability, self.right)
+
+    @property
+    def per_class(self) -> NDArray[np.float64]:
+        """Accuracy of each class (K); NaN for a class without images."""
+        counts = self.confusion.sum(axis=1)
+        return np.divide(self.confusion.diagonal(), counts, out=np.full(len(counts), np.nan), where=counts > 0)
+
+    def figures(self) -> dict[str, float]:
+        """The single numbers, under the names that metrics and MLflow use; the interval is Wilson's at 95 %."""
+        low, high = wilson_interval(int(self.right.sum()), len(self.labels))
+        figures = {"test_accuracy": self.top1, "test_accuracy_low": low, "test_accuracy_high": high}
+        if self.top5 is not None:
+            figures["test_top5"] = self.top5
+        return figures | {"test_loss": self.loss, "test_ece": self.calibration.error}
+
+
+def assess(logits: Logits, labels: Labels) -> Assessment:
+    """Compare logits (N×K) with labels (N)."""
+    classes = logits.shape[1]
+    ranked = np.argsort(-logits, axis=1, kind="stable")
+    predicted, rows = ranked[:, 0], np.arange(len(labels))
+    top5 = float((ranked[:, :5] == labels[:, None]).any(axis=1).mean()) if classes > 5 else None
+    log_probability = log_softmax(logits.astype(np.float64), axis=1)
+    return Assessment(
+        labels=labels,
+        predicted=predicted,
+        probability=np.exp(log_probability[rows, predicted]),
+        top5=top5,
+        loss=float(-log_probability[rows, labels].mean()),
+        confusion=confusion_matrix(labels, predicted, labels=np.arange(classes)),
+    )
+
+
+def most_confused(confusion: NDArray[np.int64], count: int) -> list[tuple[int, int, int]]:
+    """Pairs of different classes with the most mistakes: (actual, predicted, images), most first."""
+    mistakes = confusion - np.diag(confusion.diagonal())
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
+    rows, columns = np.unravel_index(order, mistakes.shape)
+    return [
+        (int(row), int(column), int(mistakes[row, column]))
+        for row, column in zip(rows, columns, strict=True)
+        if mistakes[row, column]
+    ]
+
+
+def best_and_worst(per_class: NDArray[np.float64], count: int) -> tuple[list[int], list[int]]:
+    """Labels of the most and the least accurate classes, as in the paper's Table 3; ties by label."""
+    order = np.argsort(-per_class, kind="stable").tolist()
+    return order[:count], np.argsort(per_class, kind="stable").tolist()[:count]
+
+
+def class_gains(first: Assessment, second: Assessment) -> list[tuple[int, float]]:
+    """How much more accurate the second is on each class: (label, fraction), most first, ties by label.
+
+    Classes without images are left out.
+    """
+    gains = second.per_class - first.per_class
+    order = np.argsort(-gains, kind="stable")
+    return [(int(label), float(gains[label])) for label in order if not np.isnan(gains[label])]
+
+
+def per_class_rows(
+    assessments: Mapping[str, Assessment], classes: Sequence[str], superclasses: Sequence[str] | None
+) -> list[dict[str, str]]:
+    """One row per class: its name, superclass and accuracy under each model (fractions)."""
+    rows = []
+    for label, name in enumerate(classes):
+        row = {"class": name, "superclass": superclasses[label] if superclasses else ""}
+        rows.append(row | {model: f"{each.per_class[label]:.4f}" for model, each in assessments.items()})
+    return rows
+
+
+def classification_rows(assessment: Assessment, classes: Sequence[str]) -> dict[str, tuple[float, float, float, int]]:
+    """Precision, recall, F1 and number of images of each class, then their plain and weighted means."""
+    labels = np.arange(len(classes))
+    scores = precision_recall_fscore_support(assessment.labels, assessment.predicted, labels=labels, zero_division=0)
+    precision, recall, f1, support = scores
+    rows = {
+        name: (float(precision[k]), float(recall[k]), float(f1[k]), int(support[k])) for k, name in enumerate(classes)
+    }
+    for name, weights in (("mean of the classes", np.ones(len(classes))), ("mean, weighted by images", support)):
+        means = [float(np.average(score, weights=weights)) for score in (precision, recall, f1)]
+        rows[name] = (means[0], means[1], means[2], int(support.sum()))
+    return rows

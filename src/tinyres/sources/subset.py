@@ -1,0 +1,140 @@
+"""Choosing classes and images from a source, and setting some aside, for validation or for pretraining."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyres.common.dataset import Description, Labels, Source, Split, channel_statistics
+from tinyres.common.errors import UserError, nearest
+from tinyres.params import Subset
+
+UNLABELLED = 1  # names the seed of that draw, apart from the one of validation images
+
+
+def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dict[str, Split]]:
+    """The chosen part of a source in the pipeline's own form.
+
+    Labels become 0…K−1 in alphabetical order of the class names; images keep the source's order, and their size unless
+    `subset.image_size` gives another.
+
+    Raises:
+        UserError: a class does not exist, or what is set aside leaves nothing to train or test on.
+    """
+    classes = choose_classes(source, subset.classes)
+    splits = {name: _relabel(source, split, classes) for name, split in source.splits.items()}
+    if subset.per_class is not None:
+        splits = {name: split.take(_first_of_each(split.labels, subset.per_class)) for name, split in splits.items()}
+    if subset.image_size is not None:
+        splits = {name: _resize(split, subset.image_size) for name, split in splits.items()}
+    splits = set_validation_aside(splits, subset, seed)
+    splits = set_unlabelled_aside(splits, subset, seed)
+    mean, std = channel_statistics(splits["train"].images)
+    height, width = splits["train"].images.shape[1:3]
+    superclasses = [source.superclasses[name] for name in classes] if source.superclasses else None
+    sizes = {name: len(split) for name, split in splits.items()}
+    origin = subset.validation_from if "validation" in splits else None
+    return Description(source.name, classes, superclasses, (height, width), sizes, origin, mean, std), splits
+
+
+def choose_classes(source: Source, wanted: str | list[str]) -> list[str]:
+    """Class names in alphabetical order: all, those of one superclass, or those of a list.
+
+    Raises:
+        UserError: a name is unknown (with the nearest one), or fewer than two classes are left.
+    """
+    if wanted == "all":
+        return sorted(source.classes)
+    if isinstance(wanted, str):
+        members = sorted(name for name, superclass in source.superclasses.items() if superclass == wanted)
+        if not members:
+            known = sorted(set(source.superclasses.values()))
+            if wanted in source.classes:
+                raise UserError(f"subset.classes is {wanted!r}, a single class; give a list of at least two classes.")
+            raise UserError(f"subset.classes: there is no superclass {wanted!r}{nearest(wanted, [*known, 'all'])}")
+        return members
+    for name in wanted:
+        if name not in source.classes:
+            raise UserError(f"subset.classes: there is no class {name!r}{nearest(name, sorted(source.classes))}")
+    if len(set(wanted)) < 2:
+        raise UserError(f"subset.classes is {wanted!r}; give at least two different classes.")
+    return sorted(set(wanted))
+
+
+def set_validation_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
+    """Move `subset.validation` images from the training or the test split into a split of their own.
+
+    From `train` the draw is stratified: every class gives its share, to within one image. From `test` it is the first
+    images in the source's order, as a study does that validates on a part of the test set.
+    """
+    if not subset.validation:
+        return splits
+    origin = splits[subset.validation_from]
+    count = _number(subset.validation, "validation", len(origin), subset.validation_from)
+    if subset.validation_from == "test":
+        rows = np.arange(count)
+    else:
+        rows = _stratified(origin.labels, count, np.random.default_rng(seed))
+    return splits | _apart(origin, rows, subset.validation_from, "validation")
+
+
+def set_unlabelled_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
+    """Move `subset.unlabelled` training images, a stratified draw, into a split for pretraining alone."""
+    if not subset.unlabelled:
+        return splits
+    origin = splits["train"]
+    count = _number(subset.unlabelled, "unlabelled", len(origin), "train")
+    rows = _stratified(origin.labels, count, np.random.default_rng([seed, UNLABELLED]))
+    return splits | _apart(origin, rows, "train", "unlabelled")
+
+
+def _number(wanted: float, parameter: str, available: int, split: str) -> int:
+    """Images, from a share or a number of those available."""
+    count = round(wanted * available) if wanted < 1 else int(wanted)
+    if not 0 < count < available:
+        raise UserError(
+            f"subset.{parameter} takes {count} of the {available} {split} images; "
+            "give a number that leaves some for both."
+        )
+    return count
+
+
+def _apart(split: Split, rows: NDArray[np.intp], name: str, of_rows: str) -> dict[str, Split]:
+    """Two splits by name: without the rows, and of them alone; both in the order that the images had."""
+    chosen = np.zeros(len(split), bool)
+    chosen[rows] = True
+    return {name: split.take(np.flatnonzero(~chosen)), of_rows: split.take(np.flatnonzero(chosen))}
+
+
+def _stratified(labels: Labels, count: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    """Rows of `count` images drawn so that each class is represented by its share (largest remainders)."""
+    sizes = np.bincount(labels)
+    exact = sizes * count / len(labels)
+    quota = np.floor(exact).astype(int)
+    quota[np.argsort(quota - exact, kind="stable")[: count - quota.sum()]] += 1
+    rows = [generator.choice(np.flatnonzero(labels == label), take, replace=False) for label, take in enumerate(quota)]
+    return np.concatenate(rows)
+
+
+def _relabel(source: Source, split: Split, classes: list[str]) -> Split:
+    new_label = np.full(len(source.classes), -1, np.int64)
+    for label, name in enumerate(classes):
+        new_label[source.classes.index(name)] = label
+    labels = new_label[split.labels]
+    rows = np.flatnonzero(labels >= 0)
+    return Split(split.images[rows], labels[rows])
+
+
+def _resize(split: Split, side: int) -> Split:
+    from tinyres.sources.photographs import (
+        resized,  # Pillow is seldom needed here, and takes longer to load than the rest
+    )
+
+    return Split(resized(split.images, (side, side)), split.labels)
+
+
+def _first_of_each(labels: Labels, count: int) -> NDArray[np.intp]:
+    """Rows of the first `count` images of each label, in their original order."""
+    order = np.argsort(labels, kind="stable")
+    sizes = np.bincount(labels)
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rank = np.arange(len(labels)) - starts
+    return np.sort(order[rank < count])
