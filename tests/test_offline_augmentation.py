@@ -11,7 +11,7 @@ from scipy import ndimage, stats
 
 from tinyres.common.dataset import Images, Split, read_split, write_split
 from tinyres.common.errors import UserError
-from tinyres.copies import noise
+from tinyres.copies import noise, pipelines
 from tinyres.copies.noise import UPSCALING, fitted, noise_layers, noise_masks, scaled, spectral_noise
 from tinyres.copies.operations import (
     HUE,
