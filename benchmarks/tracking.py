@@ -14,11 +14,12 @@ import torch
 from benchmarks.measure import Figure, interleave, median, ratios, spread
 from benchmarks.setting import NETWORKS, Setting, paper_params
 from tinyres.common.curves import EpochRecord
-from tinyres.common.dataset import Description, Source
+from tinyres.common.dataset import Description
 from tinyres.common.training_record import Training
 from tinyres.models import Classifier, build_network
 from tinyres.models.machine import Machine
 from tinyres.sources import digits
+from tinyres.sources.source import Source
 from tinyres.tracking.recorder import MLflowRecord
 from tinyres.training.batches import ResidentSplit
 from tinyres.training.checkpoint import Checkpoints

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tinyres.common.dataset import Source
 from tinyres.sources import cifar100
+from tinyres.sources.source import Source
 from tinyres.training.checkpoint import Checkpoints
 
 settings.register_profile("tinyres", deadline=None)  # how long an example takes is the machine's affair

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from tinyres.common.dataset import Source, Split
+from tinyres.common.dataset import Split
 from tinyres.common.errors import UserError
 from tinyres.params import Data, Subset
 from tinyres.sources.image_folder import ARCHIVE, LISTING, download, read
 from tinyres.sources.photographs import resized
 from tinyres.sources.registry import SOURCES
+from tinyres.sources.source import Source
 from tinyres.sources.subset import extract
 
 DIGITS = (load_digits().images * (255 / 16)).astype(np.uint8)

@@ -13,7 +13,6 @@ from PIL import Image
 
 from tinyres.common.dataset import (
     Description,
-    Source,
     Split,
     channel_statistics,
     read_description,
@@ -23,6 +22,7 @@ from tinyres.common.dataset import (
 from tinyres.common.errors import UserError
 from tinyres.params import Subset
 from tinyres.sources.photographs import read_photograph
+from tinyres.sources.source import Source
 from tinyres.sources.subset import choose_classes, extract
 
 AQUATIC = ["beaver", "dolphin", "otter", "seal", "whale"]

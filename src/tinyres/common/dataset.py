@@ -52,17 +52,6 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Source:
-    """Everything that a source holds, before a subset is chosen."""
-
-    name: str
-    classes: list[str]
-    superclasses: dict[str, str]
-    """Superclass of each class; empty where the source has none."""
-    splits: dict[str, Split]
-
-
-@dataclass(frozen=True)
 class Description:
     """What `dataset.json` says."""
 

@@ -15,9 +15,10 @@ from typing import IO, Any
 import numpy as np
 
 from tinyres.common.atomic import replacing
-from tinyres.common.dataset import Source, Split
+from tinyres.common.dataset import Split
 from tinyres.common.errors import UserError
 from tinyres.sources.fetch import fetch
+from tinyres.sources.source import Source
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 FOLDER = "cifar-100-python"

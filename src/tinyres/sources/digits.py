@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from tinyres.common.atomic import replacing
-from tinyres.common.dataset import Source, Split
+from tinyres.common.dataset import Split
 from tinyres.common.errors import UserError
+from tinyres.sources.source import Source
 
 FILE = "digits.csv.gz"
 CLASSES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]

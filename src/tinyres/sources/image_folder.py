@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyres.common.atomic import replacing
-from tinyres.common.dataset import Source, Split
+from tinyres.common.dataset import Split
 from tinyres.common.errors import UserError
 from tinyres.params import Data
+from tinyres.sources.source import Source
 
 ARCHIVE, LISTING = "images.zip", "images.json"
 SPLITS = ("train", "test")

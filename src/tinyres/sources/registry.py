@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyres.common.dataset import Source
 from tinyres.params import Data
 from tinyres.sources import cifar100, digits, image_folder
+from tinyres.sources.source import Source
 
 
 @dataclass(frozen=True)

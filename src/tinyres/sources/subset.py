@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyres.common.dataset import Description, Labels, Source, Split, channel_statistics
+from tinyres.common.dataset import Description, Labels, Split, channel_statistics
 from tinyres.common.errors import UserError, nearest
 from tinyres.params import Subset
+from tinyres.sources.source import Source
 
 UNLABELLED = 1  # names the seed of that draw, apart from the one of validation images
 
