@@ -26,7 +26,7 @@ def measure(setting: Setting) -> list[Figure]:
 def share(setting: Setting, network: str, batch_size: int) -> Figure:
     """The epoch's rate over the matrix product's."""
     trainer = make_trainer(network, setting.part(network), batch_size, setting.machine)
-    operations = step_operations(trainer) * (len(trainer.train) // batch_size)
+    operations = step_operations(trainer) * (len(trainer.images.train) // batch_size)
     product = MatrixProduct(setting.machine)
     contenders = {"epoch": lambda: operations / epoch_seconds(trainer), "product": product.rate}
     rates = interleave(contenders, REPETITIONS)
@@ -37,7 +37,7 @@ def share(setting: Setting, network: str, batch_size: int) -> Figure:
 
 def step_operations(trainer: Trainer) -> int:
     """Floating-point operations of one step."""
-    batch = trainer.train.first(trainer.params.batch_size)
+    batch = trainer.images.train.first(trainer.params.batch_size)
     pixels = batch.images / 255
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(trainer.classifier.network(pixels), batch.labels).backward()

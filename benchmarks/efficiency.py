@@ -1,6 +1,6 @@
 """How much of a training epoch is training: forward, backward and optimizer alone, on one batch that lies ready and
 normalised, as a share of a whole epoch of our trainer with the same network, optimizer and number of steps. The epoch
-shuffles, draws, augments, normalises, sums loss and accuracy and looks for signals; the monitored split is left out."""
+shuffles, samples, augments, normalises, sums loss and accuracy and looks for signals; no monitored split."""
 
 import copy
 import time
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from benchmarks.measure import Figure, interleave, median, ratios, spread, synchronise
 from benchmarks.setting import NETWORKS, Setting, epoch_seconds, make_trainer
-from tinyres.training.optimization import make_optimizer
+from tinyres.training.optimizers import make_optimizer
 from tinyres.training.trainer import Trainer
 
 TITLE = "Efficiency"
@@ -44,8 +44,8 @@ class BareSteps:
     def __init__(self, trainer: Trainer) -> None:
         self.machine = trainer.machine
         size = trainer.params.batch_size
-        self.steps = len(trainer.train) // size
-        batch = trainer.train.first(size)
+        self.steps = len(trainer.images.train) // size
+        batch = trainer.images.train.first(size)
         self.labels = batch.labels
         self.pixels = trainer.classifier.normalise(batch.images / 255).contiguous(memory_format=torch.channels_last)
         self.network = copy.deepcopy(trainer.classifier.network).train()

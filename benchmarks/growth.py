@@ -1,6 +1,6 @@
 """What more images cost. Time: whole epochs of our trainer with next to no network, so that the input is nearly all of
 it, at the same number of images per turn (20 epochs of 2,500, 5 of 10,000, 1 of 50,000). Memory: the peak of a process
-that reads the images as the train stage does, holds them on the device, draws a whole epoch and takes its last four
+that reads the images as the train stage does, holds them on the device, samples a whole epoch and takes its last four
 steps with the modified ResNet-18 at batch 64, MLflow loaded as in the stage. Ten times CIFAR-100 stays in its file
 (`runtime.data: mmap`), freshly written; its process's memory is what it holds itself after a whole epoch, without the
 pages of the file that the system keeps while nobody needs the room."""
@@ -104,7 +104,7 @@ def train_a_little(folder: Path) -> tuple[float, float]:
 
     machine = prepare_machine(paper_params().runtime)
     trainer = make_trainer("modified", read_split(folder), 64, machine)
-    trainer.step = -(-len(trainer.train) // 64) - LAST_STEPS  # as a training that resumes there
+    trainer.step = -(-len(trainer.images.train) // 64) - LAST_STEPS  # as a training that resumes there
     epoch_seconds(trainer)
     device = torch.cuda.max_memory_allocated() / 1e9 if machine.device.type == "cuda" else 0.0
     return peak_memory(), device

@@ -11,7 +11,8 @@ from benchmarks.setting import MEAN, STD, Setting, first, paper_params
 from benchmarks.usual_loop import InMemory
 from tinyres.augmentation.online import BatchAugmentation
 from tinyres.models import Classifier
-from tinyres.training.batches import ResidentSplit, batches, plan_epoch
+from tinyres.training.batches import batches, plan_epoch
+from tinyres.training.placement import DeviceSplit
 
 TITLE = "Input"
 REPETITIONS = 9
@@ -37,7 +38,7 @@ class OurInput:
 
     def __init__(self, setting: Setting) -> None:
         self.device, self.policy = setting.machine.device, paper_params().augment.online
-        self.split = ResidentSplit.from_arrays(first(setting.images, OUR_IMAGES), self.device)
+        self.split = DeviceSplit.from_arrays(first(setting.images, OUR_IMAGES), self.device)
         self.augmentation = BatchAugmentation(self.policy, 32, 32, self.device)
         self.normalise = Classifier(torch.nn.Identity(), MEAN, STD).to(self.device).normalise
 

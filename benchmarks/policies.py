@@ -17,7 +17,8 @@ from benchmarks.setting import Setting, first, paper_params
 from benchmarks.usual_loop import T
 from tinyres.augmentation.online import BatchAugmentation
 from tinyres.common.dataset import Split
-from tinyres.training.batches import ResidentSplit, batches, plan_epoch
+from tinyres.training.batches import batches, plan_epoch
+from tinyres.training.placement import DeviceSplit
 
 TITLE = "Policies"
 REPETITIONS = 7
@@ -72,7 +73,7 @@ class Ours:
     def __init__(self, setting: Setting, changes: dict[str, object]) -> None:
         self.device = setting.machine.device
         self.policy = paper_params().augment.online.model_copy(update=NOTHING | changes)
-        self.split = ResidentSplit.from_arrays(first(setting.images, OUR_IMAGES), self.device)
+        self.split = DeviceSplit.from_arrays(first(setting.images, OUR_IMAGES), self.device)
         self.augmentation = BatchAugmentation(self.policy, 32, 32, CLASSES, self.device)
 
     def rate(self) -> float:

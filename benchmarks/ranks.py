@@ -17,7 +17,8 @@ from benchmarks.setting import NETWORKS, Setting, epoch_seconds, first, make_set
 from tinyres.augmentation.online import BatchAugmentation
 from tinyres.common.atomic import write_json
 from tinyres.models.processes import SingleProcess
-from tinyres.training.batches import ResidentSplit, batches, plan_epoch
+from tinyres.training.batches import batches, plan_epoch
+from tinyres.training.placement import DeviceSplit
 
 BATCH = 64  # the paper's
 SIZES = (8, 16, 32, BATCH)  # images per step of one process
@@ -89,13 +90,13 @@ def exchange(setting: Setting, size: int, times: int = 3) -> Callable[[], float]
 
 
 def input_seconds(setting: Setting, count: int = 6400) -> dict[str, Any]:
-    """Seconds per image to draw what becomes of it, and to do so, in one process."""
+    """Seconds per image to sample its augmentation, and to apply it, in one process."""
     device, policy = setting.machine.device, paper_params().augment.online
-    split = ResidentSplit.from_arrays(first(setting.images, count), device)
+    split = DeviceSplit.from_arrays(first(setting.images, count), device)
     augmentation = BatchAugmentation(policy, 32, 32, 100, device)
     plan = plan_epoch(count, BATCH, policy, seed=0, epoch=0)
 
-    def draw() -> None:
+    def sample() -> None:
         plan_epoch(count, BATCH, policy, seed=0, epoch=0)
 
     def augment() -> None:
@@ -111,7 +112,7 @@ def input_seconds(setting: Setting, count: int = 6400) -> dict[str, Any]:
 
         return by_first(setting, seconds)
 
-    seconds = interleave({"drawing": timed(draw), "augmentation": timed(augment)}, REPETITIONS)
+    seconds = interleave({"drawing": timed(sample), "augmentation": timed(augment)}, REPETITIONS)
     return {name: median(values) for name, values in seconds.items()}
 
 

@@ -5,7 +5,7 @@ A step of n processes that share a batch of B images takes each of them
     fixed + (network + augmentation) · B/n + drawing · B + what is seen of the all-reduce
 
 The fixed part is whatever does not depend on the images: the optimizer and the start of every operation. Every process
-draws the augmentation of the whole batch (`tinyres.training.batches`), and changes its own share of the images.
+samples the augmentation of the whole batch (`tinyres.training.batches`), and changes its own share of the images.
 """
 
 from collections.abc import Sequence

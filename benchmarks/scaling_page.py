@@ -31,7 +31,7 @@ A step of n processes that share a batch of B images takes
     all-reduce = 2(n − 1)/n · gradient/rate + 2(n − 1) · latency
 
 with the ring's all-reduce of [Patarasuk and Yuan (2009)](https://doi.org/10.1016/j.jpdc.2008.09.002). The fixed part is
-a line's through the steps of four batch sizes; every process draws the augmentation of the whole batch. Efficiency is
+a line's through the steps of four batch sizes; every process samples the augmentation of the whole batch. Efficiency is
 images per second and process, in relation to one process. Of two figures, the first is that of an all-reduce after the
 backward pass, the second of one that hides behind it at no cost. Where more than {100 * (1 - GOOD):.0f} % is lost, a
 word names what takes most of it: the **all-reduce**, the **input** (drawing), or the **small batch** (the fixed part,

@@ -15,10 +15,10 @@ from tinyres.models import Classifier
 from tinyres.models.machine import Machine, prepare_machine
 from tinyres.params import Params, load_yaml, validate_params, with_values
 from tinyres.sources import cifar100
-from tinyres.training.batches import place
-from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.checkpoint_store import CheckpointStore
 from tinyres.training.interruption import StopRequest
-from tinyres.training.trainer import Trainer
+from tinyres.training.placement import place
+from tinyres.training.trainer import Trainer, TrainerImages
 
 ROOT = Path(__file__).resolve().parent.parent
 MEAN, STD = [0.5071, 0.4866, 0.4409], [0.2673, 0.2564, 0.2762]  # of CIFAR-100's training images
@@ -88,10 +88,8 @@ def make_trainer(
     torch.manual_seed(0)
     classifier = Classifier(make_network(network, params.models.get(network)), MEAN, STD).to(machine.device)
     images = place(with_classes(split, network), where, machine.device)
-    trainer = Trainer(
-        *(params, network, classifier, classes_of(network), images, ("test", images), machine),
-        Checkpoints("benchmarks"),
-    )
+    followed = TrainerImages(images, images, "test", classes_of(network))
+    trainer = Trainer(params, network, classifier, followed, machine, CheckpointStore("benchmarks"))
     trainer.progress.silence()
     return trainer
 

@@ -21,10 +21,10 @@ from tinyres.models.machine import Machine
 from tinyres.sources import digits
 from tinyres.sources.source import Source
 from tinyres.tracking.recorder import MLflowRecord
-from tinyres.training.batches import ResidentSplit
-from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.checkpoint_store import CheckpointStore
 from tinyres.training.interruption import StopRequest
-from tinyres.training.trainer import Trainer
+from tinyres.training.placement import DeviceSplit
+from tinyres.training.trainer import Trainer, TrainerImages
 
 TITLE = "Tracking"
 REPETITIONS = 5
@@ -83,11 +83,10 @@ def quickstart_trainer(network: str, machine: Machine) -> Trainer:
     data, spec = read_digits(), params.models[network]
     torch.manual_seed(0)
     classifier = Classifier(build_network(spec, len(data.classes), (8, 8)), [0.5] * 3, [0.5] * 3)
-    train = ResidentSplit.from_arrays(data.splits["train"], machine.device)
+    train = DeviceSplit.from_arrays(data.splits["train"], machine.device)
     classifier = classifier.to(machine.device)
-    trainer = Trainer(
-        *(params, network, classifier, len(data.classes), train, ("test", train), machine), Checkpoints("benchmarks")
-    )
+    images = TrainerImages(train, train, "test", len(data.classes))
+    trainer = Trainer(params, network, classifier, images, machine, CheckpointStore("benchmarks"))
     trainer.progress.silence()
     return trainer
 

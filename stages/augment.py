@@ -8,7 +8,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # the package beside this script
 
-from tinyres.augmentation.online import BatchAugmentation, draw
+from tinyres.augmentation.online import BatchAugmentation, sample
 from tinyres.common.atomic import replacing
 from tinyres.common.dataset import Images, Split, read_description, read_split, write_split
 from tinyres.common.errors import told_in_one_sentence
@@ -52,7 +52,7 @@ def offline_views(copies: Split, pipelines: list[str], count: int) -> list[tuple
 
 
 def online_views(policy: OnlineAugmentation, split: Split, classes: int, seed: int) -> list[tuple[str, Images]]:
-    """The same images as one batch, under several draws of the policy, in their own order; none where nothing changes.
+    """The same images as one batch, under several samples of the policy, in order; none where nothing changes.
 
     Where images are mixed, they are so with each other.
     """
@@ -65,11 +65,12 @@ def online_views(policy: OnlineAugmentation, split: Split, classes: int, seed: i
     if not augmentation.changes_anything:
         return views
     for number in range(1, SHOWN_DRAWS + 1):
-        draws = draw(policy, len(split), generator)
-        by_hue = draws.by_hue(bounds)
-        pixels, _ = augmentation(images[by_hue], labels[by_hue], augmentation.recipe(draws[by_hue], bounds), batch=0)
+        samples = sample(policy, len(split), generator)
+        prepared = augmentation.prepare(samples, bounds)
+        order = prepared.order
+        pixels, _ = augmentation(images[order], labels[order], prepared, batch=0)
         view = np.empty_like(split.images)
-        view[by_hue.numpy()] = (pixels * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        view[order.numpy()] = (pixels * 255).round().byte().permute(0, 2, 3, 1).numpy()
         views.append((f"draw {number}", view))
     return views
 

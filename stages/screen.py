@@ -24,7 +24,7 @@ from tinyres.tracking.recording import Recording, run_name
 from tinyres.tracking.spool import deliver
 from tinyres.tracking.store import now
 from tinyres.training import RECIPE
-from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.checkpoint_store import CheckpointStore
 from tinyres.training.initial_weights import InitialWeights, read_initial_weights
 from tinyres.training.interruption import StopRequest
 from tinyres.training.run import Task, describe_model, followed_split, make_trainer, training_key
@@ -84,7 +84,7 @@ def make_run(number: int, network: str, ingredients: dict[str, dict[str, Any]], 
 
 def train_all(runs: list[Run], task: Task) -> list[float]:
     """Validation accuracy at the end of each training. A stage that was killed goes on after the last finished one."""
-    checkpoints = Checkpoints(hash_value([run.key for run in runs]))
+    checkpoints = CheckpointStore(hash_value([run.key for run in runs]))
     finished = checkpoints.folder / "accuracies.json"
     accuracies: list[float] = json.loads(finished.read_text(encoding="utf-8")) if finished.exists() else []
     for run in runs[len(accuracies) :]:
@@ -105,9 +105,9 @@ def train(run: Run, task: Task) -> float:
     for _ in range(run.params.epochs):
         history.append(trainer.train_epoch(StopRequest()) | {"lr": trainer.schedule.lr})
         trainer.schedule.after_epoch()
-    validation = trainer.monitored
+    validation = trainer.images.monitored
     experiment = read_params("tracking").tracking.experiment
-    accuracy = accuracy_of(trainer.weights.classifier, validation.images, validation.labels, machine)
+    accuracy = accuracy_of(trainer.averaging.classifier, validation.images, validation.labels, machine)
     history[-1]["val_accuracy"] = accuracy
     deliver([recording(run, experiment, history, started, machine)], run.name)
     return accuracy

@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from tinyres.sources import cifar100
 from tinyres.sources.source import Source
-from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.checkpoint_store import CheckpointStore
 
 settings.register_profile("tinyres", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("tinyres")
@@ -47,7 +47,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoints:
+def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CheckpointStore:
     """Of some training in a repository of its own."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    return Checkpoints("some-training")
+    return CheckpointStore("some-training")

@@ -12,9 +12,10 @@ from tinyres.models import Classifier
 from tinyres.models.machine import prepare_machine
 from tinyres.params import Params, load_yaml, validate_params
 from tinyres.sources.subset import _first_of_each
-from tinyres.training.batches import ResidentSplit, seed_of
-from tinyres.training.checkpoint import Checkpoints
-from tinyres.training.trainer import Trainer
+from tinyres.training.checkpoint_store import CheckpointStore
+from tinyres.training.placement import DeviceSplit
+from tinyres.training.seeds import seed_of
+from tinyres.training.trainer import Trainer, TrainerImages
 
 CPU = torch.device("cpu")
 
@@ -31,11 +32,11 @@ def changed(**changes: object) -> Params:
     return validate_params(content)
 
 
-def digits(per_class: int) -> ResidentSplit:
+def digits(per_class: int) -> DeviceSplit:
     images, labels = load_digits(return_X_y=True)
     grey = (images.reshape(-1, 8, 8, 1) * (255 / 16)).round().astype("uint8").repeat(3, axis=3)
     split = Split(grey, labels.astype("int64"))
-    return ResidentSplit.from_arrays(split.take(_first_of_each(split.labels, per_class)), CPU)
+    return DeviceSplit.from_arrays(split.take(_first_of_each(split.labels, per_class)), CPU)
 
 
 TRAIN, TEST = digits(17), digits(5)
@@ -47,11 +48,11 @@ def network() -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(8 * 64, 10))
 
 
-def trainer(params: Params, checkpoints: Checkpoints, train: ResidentSplit = TRAIN, prefix: str = "test") -> Trainer:
+def trainer(params: Params, checkpoints: CheckpointStore, train: DeviceSplit = TRAIN, prefix: str = "test") -> Trainer:
     torch.manual_seed(seed_of(params.seed))
     classifier = Classifier(network(), [0.3] * 3, [0.4] * 3)
     machine = prepare_machine(params.runtime)
-    return Trainer(params, "small", classifier, 10, train, (prefix, TEST), machine, checkpoints)
+    return Trainer(params, "small", classifier, TrainerImages(train, TEST, prefix, 10), machine, checkpoints)
 
 
 def results(each: Trainer) -> tuple[bytes, list[dict[str, float]]]:

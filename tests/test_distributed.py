@@ -26,9 +26,9 @@ POLICY = changed(augment__online__mixup=0.4, augment__online__policy="randaugmen
 def test_the_shares_of_all_ranks_are_the_batches_of_one_process_with_the_same_draws(count, batch_size, ranks, epoch):
     whole = plan_epoch(count, batch_size, POLICY, seed=0, epoch=epoch)
     shares = [plan_epoch(count, batch_size, POLICY, 0, epoch, rank, ranks) for rank in range(ranks)]
-    drawn = dict(zip(whole.rows.tolist(), whole.draws.factors.tolist(), strict=True))
+    drawn = dict(zip(whole.rows.tolist(), whole.samples.factors.tolist(), strict=True))
     for share in shares:
-        assert dict(zip(share.rows.tolist(), share.draws.factors.tolist(), strict=True)).items() <= drawn.items()
+        assert dict(zip(share.rows.tolist(), share.samples.factors.tolist(), strict=True)).items() <= drawn.items()
     joined = shares[0].sizes
     for number, size in enumerate(joined):
         parts = [share.rows[slice(*share.bounds[number])] for share in shares]
@@ -60,7 +60,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, archive) -> Clone:
 @pytest.mark.pipeline
 @pytest.mark.slow
 def test_two_processes_draw_the_curves_of_one(clone):
-    """Of a network that neither draws nor normalises over the batch; started as a user starts it."""
+    """Of a network that neither samples nor normalises over the batch; started as a user starts it."""
     histories = []
     for launcher in ("python", TORCHRUN):
         words = [word for each in [*CNN, "epochs=3", f"runtime.launcher={launcher}"] for word in ("-S", each)]

@@ -12,12 +12,13 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as TF
 
-from tinyres.augmentation.erasing import ErasingDraws, draw_erasing, erase, erased_rectangles
-from tinyres.augmentation.mixing import MixingDraws, draw_mixing, mix, overlays
-from tinyres.augmentation.online import BatchAugmentation, draw
+from tinyres.augmentation.erasing import ErasingSamples, erase, erased_rectangles, sample_erasing
+from tinyres.augmentation.mixing import MixingSamples, mix, overlays, sample_mixing
+from tinyres.augmentation.online import BatchAugmentation, sample
 from tinyres.augmentation.policies import POLICIES
 from tinyres.params import OnlineAugmentation
-from tinyres.training.batches import ResidentSplit, batches, plan_epoch
+from tinyres.training.batches import batches, plan_epoch
+from tinyres.training.placement import DeviceSplit
 
 CPU = torch.device("cpu")
 NOTHING = {"crop_padding": 0, "flip": 0, "rotation": 0, "brightness": 0, "contrast": 0, "saturation": 0, "hue": 0,
@@ -39,10 +40,10 @@ def noise(count: int, height: int = 32, width: int = 32) -> Tensor:
     return torch.rand(count, 3, height, width, generator=seeded(count)).clamp(min=0.01)
 
 
-def erased(draws: ErasingDraws, height: int, width: int) -> Tensor:
+def erased(samples: ErasingSamples, height: int, width: int) -> Tensor:
     """Ours, on images of ones: N×H×W, 0 where erased."""
-    pixels = torch.ones(len(draws.happens), 3, height, width)
-    erase(pixels, erased_rectangles(draws, height, width))
+    pixels = torch.ones(len(samples.happens), 3, height, width)
+    erase(pixels, erased_rectangles(samples, height, width))
     assert torch.equal(pixels[:, 0], pixels[:, 2])
     return pixels[:, 0]
 
@@ -56,28 +57,28 @@ def without_tie(value: float, whole: Callable[[float], int]) -> int:
 @settings(max_examples=50)
 @given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 40))
 def test_erasing_follows_torchvisions_rule_for_the_same_draws(seed, height, width):
-    draws = draw_erasing(0.7, 20, seeded(seed))
+    samples = sample_erasing(0.7, 20, seeded(seed))
     pixels = noise(20, height, width)
     got = pixels.clone()
-    erase(got, erased_rectangles(draws, height, width))
+    erase(got, erased_rectangles(samples, height, width))
     for row in range(20):
         expected = pixels[row]
-        for share, aspect in zip(draws.share[row].tolist(), draws.aspect[row].tolist(), strict=True):
+        for share, aspect in zip(samples.share[row].tolist(), samples.aspect[row].tolist(), strict=True):
             h = without_tie(math.sqrt(share * height * width * aspect), round)
             w = without_tie(math.sqrt(share * height * width / aspect), round)
-            if draws.happens[row] and h < height and w < width:
-                down, right = draws.place[row].tolist()
+            if samples.happens[row] and h < height and w < width:
+                down, right = samples.place[row].tolist()
                 i, j = without_tie(down * (height - h + 1), int), without_tie(right * (width - w + 1), int)
                 expected = TF.erase(expected, i, j, h, w, torch.zeros(1, 1, 1))
                 break
-            if not draws.happens[row]:
+            if not samples.happens[row]:
                 break
         assert torch.equal(got[row], expected)
 
 
 def test_erased_rectangles_are_distributed_as_torchvisions():
     count = 20_000
-    ours = 1 - erased(draw_erasing(1, count, seeded()), 32, 32)
+    ours = 1 - erased(sample_erasing(1, count, seeded()), 32, 32)
     transform = v2.RandomErasing(p=1)
     torch.manual_seed(0)
     params = [transform.make_params([torch.zeros(3, 32, 32)]) for _ in range(5_000)]
@@ -91,8 +92,8 @@ def test_erased_rectangles_are_distributed_as_torchvisions():
 
 
 def test_erasing_happens_with_its_probability():
-    draws = draw_erasing(0.3, 20_000, seeded())
-    assert abs((erased(draws, 32, 32).amin((1, 2)) == 0).float().mean() - 0.3) < 0.01
+    samples = sample_erasing(0.3, 20_000, seeded())
+    assert abs((erased(samples, 32, 32).amin((1, 2)) == 0).float().mean() - 0.3) < 0.01
 
 
 @pytest.mark.parametrize("kind", ["mixup", "cutmix"])
@@ -102,18 +103,18 @@ def test_mixing_equals_torchvision_for_the_same_draws(kind, height, width):
     count, classes = 6, 10
     pixels, labels = noise(count, height, width), torch.tensor([3, 1, 4, 1, 5, 9])
     for seed in range(30):
-        draws = draw_mixing(**{"mixup": 0.0, "cutmix": 0.0} | {kind: 1.0}, count=count, generator=seeded(seed))
-        draws = MixingDraws(
+        samples = sample_mixing(**{"mixup": 0.0, "cutmix": 0.0} | {kind: 1.0}, count=count, generator=seeded(seed))
+        samples = MixingSamples(
             torch.full((count,), (count - 2) / (count - 1) + 0.01),  # the furthest on is the one before
-            draws.share[:1].expand(count), draws.cuts, draws.centre[:1].expand(count, 2),
+            samples.share[:1].expand(count), samples.cuts, samples.centre[:1].expand(count, 2),
         )  # fmt: skip
-        got, targets = mix(pixels, labels, overlays(draws, [(0, count)], height, width), classes)
-        share = draws.share[0].item()
+        got, targets = mix(pixels, labels, overlays(samples, [(0, count)], height, width), classes)
+        share = samples.share[0].item()
         if kind == "mixup":
             transform, params = v2.MixUp(num_classes=classes), {"lam": share}
         else:
             transform = v2.CutMix(num_classes=classes)
-            y, x = int(draws.centre[0, 0] * height), int(draws.centre[0, 1] * width)
+            y, x = int(samples.centre[0, 0] * height), int(samples.centre[0, 1] * width)
             half = 0.5 * math.sqrt(1 - share)
             x1, x2 = max(x - int(half * width), 0), min(x + int(half * width), width)
             y1, y2 = max(y - int(half * height), 0), min(y + int(half * height), height)
@@ -138,7 +139,7 @@ def test_labels_say_what_is_in_the_pixels(seed, mixup, cutmix, sizes, size):
     count = sum(sizes)
     edges = torch.tensor([0, *sizes]).cumsum(0).tolist()
     bounds = list(pairwise(edges))
-    overlay = overlays(draw_mixing(mixup, cutmix, count, seeded(seed)), bounds, size, size)
+    overlay = overlays(sample_mixing(mixup, cutmix, count, seeded(seed)), bounds, size, size)
     for start, stop in bounds:
         numbers = torch.arange(stop - start)
         pixels = numbers.float().view(-1, 1, 1, 1).expand(-1, 3, size, size)
@@ -153,7 +154,7 @@ def test_labels_say_what_is_in_the_pixels(seed, mixup, cutmix, sizes, size):
 
 def test_partners_are_any_other_image_of_the_batch_evenly():
     bounds = [(start, start + 5) for start in range(0, 50_000, 5)]
-    overlay = overlays(draw_mixing(1, 0, 50_000, seeded()), bounds, 4, 4)
+    overlay = overlays(sample_mixing(1, 0, 50_000, seeded()), bounds, 4, 4)
     distance = (overlay.partner - torch.arange(50_000) % 5) % 5
     share = distance.bincount(minlength=5) / 50_000
     assert share[0] == 0
@@ -162,20 +163,20 @@ def test_partners_are_any_other_image_of_the_batch_evenly():
 
 @pytest.mark.parametrize(("mixup", "cutmix", "cut"), [(0.4, 0, 0), (0, 1, 1), (0.4, 1, 0.5)])
 def test_shares_come_from_each_kinds_own_beta(mixup, cutmix, cut):
-    draws = draw_mixing(mixup, cutmix, 50_000, seeded())
-    assert abs(draws.cuts.float().mean() - cut) < 0.01
-    for alpha, chosen in ((mixup, ~draws.cuts), (cutmix, draws.cuts)):
+    samples = sample_mixing(mixup, cutmix, 50_000, seeded())
+    assert abs(samples.cuts.float().mean() - cut) < 0.01
+    for alpha, chosen in ((mixup, ~samples.cuts), (cutmix, samples.cuts)):
         if chosen.any():
-            share = draws.share[chosen]
+            share = samples.share[chosen]
             assert abs(share.mean() - 0.5) < 0.01
             assert share.var().item() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.03)  # of Beta(α, α)
 
 
-def split(count: int = 100) -> ResidentSplit:
-    return ResidentSplit((noise(count, 16, 16) * 255).byte(), torch.arange(count) % 10)
+def split(count: int = 100) -> DeviceSplit:
+    return DeviceSplit((noise(count, 16, 16) * 255).byte(), torch.arange(count) % 10)
 
 
-def epoch(params: OnlineAugmentation, data: ResidentSplit) -> list[tuple[Tensor, Tensor]]:
+def epoch(params: OnlineAugmentation, data: DeviceSplit) -> list[tuple[Tensor, Tensor]]:
     plan = plan_epoch(len(data), 32, params, seed=0, epoch=0)
     return list(batches(data, plan, BatchAugmentation(params, 16, 16, 10, CPU)))
 
@@ -196,7 +197,7 @@ def test_each_kind_changes_the_images_and_nothing_of_what_the_others_draw(name):
     """Every draw with all of them on is the draw with only one of them on."""
     alone, together = asked(**PAPER, **{name: ADDED[name]}), asked(**PAPER, **ADDED)
     part = {"policy": "policy", "erasing": "erasing", "mixup": "mixing", "cutmix": "mixing"}[name]
-    without, one, everything = (draw(params, 64, seeded()) for params in (asked(**PAPER), alone, together))
+    without, one, everything = (sample(params, 64, seeded()) for params in (asked(**PAPER), alone, together))
     for field in ("top", "left", "flip", "angle", "factors", "order"):
         assert torch.equal(getattr(without, field), getattr(everything, field))
         assert torch.equal(getattr(without, field), getattr(one, field))
@@ -227,7 +228,7 @@ def same(first: list[tuple[Tensor, Tensor]], second: list[tuple[Tensor, Tensor]]
 def test_what_is_done_comes_in_the_declared_order():
     """Erasing blackens what colour jitter has changed, and comes before mixing, whose patches may hold the black."""
     params = asked(brightness=0.5, erasing=1.0)
-    white = ResidentSplit(torch.full((64, 3, 16, 16), 100, dtype=torch.uint8), torch.zeros(64, dtype=torch.int64))
+    white = DeviceSplit(torch.full((64, 3, 16, 16), 100, dtype=torch.uint8), torch.zeros(64, dtype=torch.int64))
     for pixels, _ in epoch(params, white):
         values = [image.unique() for image in pixels]
         assert all(len(value) == 2 and value[0] == 0 for value in values)
@@ -263,11 +264,11 @@ def test_a_batch_waits_for_no_device(name):
     params = asked(**PAPER, **ADDED | {"policy": name})
     augmentation = BatchAugmentation(params, 16, 16, 10, meta)
     plan = plan_epoch(500, 64, params, seed=0, epoch=0)
-    recipe = augmentation.recipe(plan.draws, plan.bounds)
+    prepared = augmentation.prepare(plan.samples, plan.bounds)
     for number, (start, stop) in enumerate(plan.bounds):
         images = torch.empty(stop - start, 3, 16, 16, dtype=torch.uint8, device=meta)
         labels = torch.empty(stop - start, dtype=torch.int64, device=meta)
-        pixels, targets = augmentation(images, labels, recipe, number)
+        pixels, targets = augmentation(images, labels, prepared, number)
         assert pixels.shape == images.shape
         assert targets.shape == (stop - start, 10)
 
@@ -276,7 +277,7 @@ def test_a_batch_waits_for_no_device(name):
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_gpu_makes_of_the_same_draws_what_a_cpu_makes(name):
     params, data, gpu = asked(**ADDED | {"policy": name}), split(), torch.device("cuda")
-    there = ResidentSplit(data.images.to(gpu), data.labels.to(gpu))
+    there = DeviceSplit(data.images.to(gpu), data.labels.to(gpu))
     plan = plan_epoch(len(data), 32, params, seed=0, epoch=0)
     on_gpu = batches(there, plan, BatchAugmentation(params, 16, 16, 10, gpu))
     for (pixels, labels), (their_pixels, their_labels) in zip(epoch(params, data), on_gpu, strict=True):

@@ -60,7 +60,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = Clone(tmp_path_factory.mktemp("lineage"))
     train(clone, "committed", *SETTINGS)
     clone.run("git", "checkout", "-q", ".")
-    optimization = clone.folder / "src/tinyres/training/optimization.py"
+    optimization = clone.folder / "src/tinyres/training/optimizers.py"
     text = "from tinyres.training.doubled import FACTOR\n" + optimization.read_text().replace(
         "lr=params.lr,", "lr=FACTOR * params.lr,"
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
-from tinyres.augmentation.online import BRIGHTNESS, CONTRAST, HUE, SATURATION, BatchAugmentation, Draws, draw
+from tinyres.augmentation.online import BRIGHTNESS, CONTRAST, HUE, SATURATION, BatchAugmentation, Samples, sample
 from tinyres.params import OnlineAugmentation
 
 PAPER = {
@@ -50,41 +50,41 @@ def photographs(count: int, size: int = 32) -> Tensor:
     return images.to(torch.uint8)
 
 
-def augmented(chosen: OnlineAugmentation, images: Tensor, draws: Draws) -> Tensor:
+def augmented(chosen: OnlineAugmentation, images: Tensor, samples: Samples) -> Tensor:
     """Our result in the images' order, as float 0…255."""
     bounds = [(0, len(images))]
-    by_hue = draws.by_hue(bounds)
     augmentation = BatchAugmentation(chosen, images.shape[2], images.shape[3], 10, CPU)
     labels = torch.zeros(len(images), dtype=torch.int64)
-    pixels, _ = augmentation(images[by_hue], labels, augmentation.recipe(draws[by_hue], bounds), batch=0)
+    prepared = augmentation.prepare(samples, bounds)
+    pixels, _ = augmentation(images[prepared.order], labels, prepared, batch=0)
     result = torch.empty(images.shape)
-    result[by_hue] = pixels * 255
+    result[prepared.order] = pixels * 255
     return result
 
 
-def torchvision_geometry(image: Tensor, draws: Draws, row: int, padding: int) -> Tensor:
+def torchvision_geometry(image: Tensor, samples: Samples, row: int, padding: int) -> Tensor:
     size = image.shape[-1]
     image = TF.pad(image, [padding] * 4)
-    image = TF.crop(image, int(draws.top[row]), int(draws.left[row]), size, size)
-    if draws.flip[row] < 0:
+    image = TF.crop(image, int(samples.top[row]), int(samples.left[row]), size, size)
+    if samples.flip[row] < 0:
         image = TF.horizontal_flip(image)
-    return TF.rotate(image, math.degrees(draws.angle[row]), InterpolationMode.NEAREST, fill=[0.0])
+    return TF.rotate(image, math.degrees(samples.angle[row]), InterpolationMode.NEAREST, fill=[0.0])
 
 
 def test_crop_and_flip_equal_torchvision_to_the_bit():
     images, chosen = photographs(64), policy(crop_padding=4, flip=0.5)
-    draws = draw(chosen, 64, torch.Generator().manual_seed(0))
-    ours = augmented(chosen, images, draws).round().to(torch.uint8)
-    theirs = torch.stack([torchvision_geometry(image, draws, row, 4) for row, image in enumerate(images)])
+    samples = sample(chosen, 64, torch.Generator().manual_seed(0))
+    ours = augmented(chosen, images, samples).round().to(torch.uint8)
+    theirs = torch.stack([torchvision_geometry(image, samples, row, 4) for row, image in enumerate(images)])
     assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("size", [8, 31, 32])
 def test_rotation_equals_torchvision_but_for_ties(size: int):
     images, chosen = photographs(256, size), policy(crop_padding=4, flip=0.5, rotation=180)
-    draws = draw(chosen, 256, torch.Generator().manual_seed(1))
-    ours = augmented(chosen, images, draws).round().to(torch.uint8)
-    theirs = torch.stack([torchvision_geometry(image, draws, row, 4) for row, image in enumerate(images)])
+    samples = sample(chosen, 256, torch.Generator().manual_seed(1))
+    ours = augmented(chosen, images, samples).round().to(torch.uint8)
+    theirs = torch.stack([torchvision_geometry(image, samples, row, 4) for row, image in enumerate(images)])
     assert (ours != theirs).any(dim=1).float().mean() <= 0.005
 
 
@@ -99,45 +99,45 @@ def test_rotation_equals_torchvision_but_for_ties(size: int):
 )
 def test_each_colour_change_stays_within_two_levels_of_torchvision(name, operation, theirs):
     images, chosen = photographs(128), policy(**{name: 0.5})
-    draws = draw(chosen, 128, torch.Generator().manual_seed(2))
-    ours = augmented(chosen, images, draws)
+    samples = sample(chosen, 128, torch.Generator().manual_seed(2))
+    ours = augmented(chosen, images, samples)
     expected = torch.stack(
-        [theirs(image, float(draws.factors[row, operation])) for row, image in enumerate(images)]
+        [theirs(image, float(samples.factors[row, operation])) for row, image in enumerate(images)]
     ).float()
     assert (ours - expected).abs().max() <= 2
 
 
 def test_colour_changes_come_in_each_images_own_order():
     images, chosen = photographs(256), policy(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.3)
-    draws = draw(chosen, 256, torch.Generator().manual_seed(3))
-    ours = augmented(chosen, images, draws)
+    samples = sample(chosen, 256, torch.Generator().manual_seed(3))
+    ours = augmented(chosen, images, samples)
     functions = [TF.adjust_brightness, TF.adjust_contrast, TF.adjust_saturation, TF.adjust_hue]
     for row, image in enumerate(images):
         expected = image.float() / 255  # float: no rounding between the four
-        for operation in draws.order[row].tolist():
-            expected = functions[operation](expected, float(draws.factors[row, operation]))
+        for operation in samples.order[row].tolist():
+            expected = functions[operation](expected, float(samples.factors[row, operation]))
         assert (ours[row] - expected * 255).abs().max() <= 2
-    assert len({tuple(order) for order in draws.order.tolist()}) == 24
+    assert len({tuple(order) for order in samples.order.tolist()}) == 24
 
 
 def test_nothing_asked_for_leaves_the_images_alone():
     images, chosen = photographs(8), policy()
-    draws = draw(chosen, 8, torch.Generator().manual_seed(0))
-    assert torch.equal(augmented(chosen, images, draws), (images / 255) * 255)
+    samples = sample(chosen, 8, torch.Generator().manual_seed(0))
+    assert torch.equal(augmented(chosen, images, samples), (images / 255) * 255)
 
 
 def test_parameters_differ_within_a_batch():
     chosen = policy(**PAPER)
-    draws = draw(chosen, 64, torch.Generator().manual_seed(0))
-    assert len(draws.angle.unique()) == 64
-    assert len(draws.flip.unique()) == 2
-    assert len(draws.top.unique()) == len(draws.left.unique()) == 9
-    assert all(len(draws.factors[:, column].unique()) == 64 for column in range(4))
+    samples = sample(chosen, 64, torch.Generator().manual_seed(0))
+    assert len(samples.angle.unique()) == 64
+    assert len(samples.flip.unique()) == 2
+    assert len(samples.top.unique()) == len(samples.left.unique()) == 9
+    assert all(len(samples.factors[:, column].unique()) == 64 for column in range(4))
 
 
 def test_parameters_have_the_declared_distribution():
     count = 100_000
-    draws = draw(policy(**PAPER), count, torch.Generator().manual_seed(0))
+    samples = sample(policy(**PAPER), count, torch.Generator().manual_seed(0))
 
     def is_uniform(values: Tensor, low: float, high: float) -> bool:
         """Kolmogorov–Smirnov at the 0.1 % level."""
@@ -145,13 +145,13 @@ def test_parameters_have_the_declared_distribution():
         distance = (expected - torch.arange(1, count + 1) / count).abs().max()
         return bool(distance < 1.95 / math.sqrt(count))
 
-    assert is_uniform(draws.angle.rad2deg(), -15, 15)
-    assert is_uniform(draws.factors[:, HUE], -0.1, 0.1)
-    assert all(is_uniform(draws.factors[:, column], 0.8, 1.2) for column in (BRIGHTNESS, CONTRAST, SATURATION))
-    share = draws.top.long().bincount(minlength=9) / count
+    assert is_uniform(samples.angle.rad2deg(), -15, 15)
+    assert is_uniform(samples.factors[:, HUE], -0.1, 0.1)
+    assert all(is_uniform(samples.factors[:, column], 0.8, 1.2) for column in (BRIGHTNESS, CONTRAST, SATURATION))
+    share = samples.top.long().bincount(minlength=9) / count
     assert (share - 1 / 9).abs().max() < 0.005
-    assert abs((draws.flip < 0).float().mean() - 0.5) < 0.01
-    orders = torch.unique(draws.order, dim=0, return_counts=True)[1] / count
+    assert abs((samples.flip < 0).float().mean() - 0.5) < 0.01
+    orders = torch.unique(samples.order, dim=0, return_counts=True)[1] / count
     assert len(orders) == 24
     assert (orders - 1 / 24).abs().max() < 0.004
 
@@ -175,8 +175,8 @@ def test_parameters_have_the_declared_distribution():
 def test_any_policy_gives_finite_pixels_in_range(settings_, count, size):
     chosen = policy(**settings_)
     images = photographs(count, size) if size > 10 else torch.full((count, 3, size, size), 200, dtype=torch.uint8)
-    draws = draw(chosen, count, torch.Generator().manual_seed(0))
-    result = augmented(chosen, images, draws)
+    samples = sample(chosen, count, torch.Generator().manual_seed(0))
+    result = augmented(chosen, images, samples)
     assert result.shape == images.shape
     assert result.isfinite().all()
     assert result.min() >= -1e-3

@@ -11,20 +11,15 @@ from torch import Tensor, nn
 
 from small_training import TRAIN, changed, network, results, trainer
 from tinyres.common.errors import UserError
-from tinyres.training.checkpoint import Checkpoints
-from tinyres.training.optimization import (
-    Descent,
-    SharpnessAwareDescent,
-    kept_running_statistics,
-    make_optimizer,
-    parameter_groups,
-)
+from tinyres.training.checkpoint_store import CheckpointStore
+from tinyres.training.descent import Descent, SharpnessAwareDescent, kept_running_statistics
+from tinyres.training.optimizers import make_optimizer, parameter_groups
 
 STEPS = 6  # of the small training in an epoch
 PLAIN = {"optimizer__name": "sgd", "weight_decay": 0}
 
 
-def rates(checkpoints: Checkpoints, **changes: object) -> list[float]:
+def rates(checkpoints: CheckpointStore, **changes: object) -> list[float]:
     """The learning rate of every step of a training, whose lr is 1e-6."""
     each = trainer(changed(**PLAIN | {"lr": 1e-6} | changes), checkpoints)
     original, seen = each.descend, []
@@ -169,20 +164,20 @@ def test_the_moving_average_is_the_model(checkpoints):
     """Its statistics too, and the curves are its own."""
     each = trainer(changed(optimizer__averaging=0.3, lr=0.01), checkpoints)
     seen = [[value.clone().double() for value in each.classifier.network.state_dict().values()]]
-    original = each.weights.after_step
+    original = each.averaging.after_step
 
     def after_step() -> None:
         seen.append([value.clone().double() for value in each.classifier.network.state_dict().values()])
         original()
 
-    each.weights.after_step = after_step
+    each.averaging.after_step = after_step
     each.fit()
     found = each.classifier.network.state_dict()
     for (name, value), history in zip(found.items(), zip(*seen, strict=True), strict=True):
         expected = history[-1] if "num_batches" in name else averaged_by_hand(list(history), 0.3)
         assert torch.allclose(value.double(), expected, atol=1e-5), name
-    logits = each.classifier.eval()(each.monitored.images / 255)
-    loss = F.cross_entropy(logits, each.monitored.labels).item()
+    logits = each.classifier.eval()(each.images.monitored.images / 255)
+    loss = F.cross_entropy(logits, each.images.monitored.labels).item()
     assert each.history[-1]["test_loss"] == pytest.approx(loss, rel=1e-4)
 
 
@@ -210,6 +205,6 @@ def test_with_everything_on_a_stopped_training_ends_with_the_same_bytes(steps, c
         first.fit()
     second = trainer(params, checkpoints)
     second.fit()
-    undisturbed = trainer(params, Checkpoints("undisturbed"))
+    undisturbed = trainer(params, CheckpointStore("undisturbed"))
     undisturbed.fit()
     assert results(second) == results(undisturbed)

@@ -11,12 +11,12 @@ import torch
 from pipeline import ROOT
 from small_training import CPU, TEST, TRAIN, changed, results, trainer
 from tinyres.common.dataset import Split, read_split, write_split
-from tinyres.training.batches import HostSplit, ResidentSplit, place
-from tinyres.training.checkpoint import Checkpoints
-from tinyres.training.trainer import Trainer
+from tinyres.training.checkpoint_store import CheckpointStore
+from tinyres.training.placement import DeviceSplit, HostSplit, place
+from tinyres.training.trainer import Trainer, TrainerImages
 
 
-def stored(split: ResidentSplit, folder: Path) -> Split:
+def stored(split: DeviceSplit, folder: Path) -> Split:
     """The split as the pipeline stores it, read again."""
     write_split(folder, Split(split.images.permute(0, 2, 3, 1).numpy(), split.labels.numpy()))
     return read_split(folder)
@@ -25,12 +25,13 @@ def stored(split: ResidentSplit, folder: Path) -> Split:
 @pytest.mark.parametrize("where", ["host", "mmap"])
 def test_a_training_ends_with_the_same_bytes_wherever_its_images_lie(where, checkpoints, tmp_path):
     params = changed(augment__online__cutmix=1.0)
-    expected = trainer(params, Checkpoints("resident"))
+    expected = trainer(params, CheckpointStore("resident"))
     expected.fit()
     train, test = (place(stored(split, tmp_path / name), where, CPU) for name, split in (("a", TRAIN), ("b", TEST)))
     assert isinstance(train, HostSplit)
     other = trainer(params, checkpoints)
-    found = Trainer(params, "small", other.classifier, 10, train, ("test", test), other.machine, checkpoints)
+    images = TrainerImages(train, test, "test", 10)
+    found = Trainer(params, "small", other.classifier, images, other.machine, checkpoints)
     found.fit()
     assert results(found) == results(expected)
 
@@ -46,8 +47,8 @@ def test_the_same_images_come_from_everywhere(where, tmp_path):
 
 def test_few_images_are_on_the_device_and_too_many_in_their_file(monkeypatch, tmp_path):
     split = stored(TRAIN, tmp_path / "train")
-    for free, kind in ((5 * split.images.nbytes, ResidentSplit), (3 * split.images.nbytes, HostSplit)):
-        monkeypatch.setattr("tinyres.training.batches.free_memory", lambda _, free=free: free)
+    for free, kind in ((5 * split.images.nbytes, DeviceSplit), (3 * split.images.nbytes, HostSplit)):
+        monkeypatch.setattr("tinyres.training.placement.free_memory", lambda _, free=free: free)
         assert type(place(split, "auto", CPU)) is kind
 
 
@@ -61,7 +62,8 @@ MEASURE = """
 import re, sys
 from pathlib import Path
 from tinyres.common.dataset import read_split
-from tinyres.training.batches import batches, place, plan_epoch
+from tinyres.training.batches import batches, plan_epoch
+from tinyres.training.placement import place
 from tinyres.augmentation.online import BatchAugmentation
 from tinyres.params import read_params
 import torch

@@ -1,4 +1,4 @@
-"""RandAugment, AutoAugment, TrivialAugment and AugMix do to each image what torchvision does, given the same draws."""
+"""RandAugment, AutoAugment, TrivialAugment and AugMix do to each image what torchvision does with the same samples."""
 
 import math
 from itertools import pairwise
@@ -18,8 +18,8 @@ from tinyres.augmentation.policies import (
     OF_AUGMIX,
     POLICIES,
     WIDE,
-    PolicyDraws,
-    PolicyRecipe,
+    PolicySamples,
+    PreparedPolicy,
     Ranges,
     settings_of,
 )
@@ -43,6 +43,8 @@ SPACES = {
 NOTHING = {"crop_padding": 0, "flip": 0, "rotation": 0, "brightness": 0, "contrast": 0, "saturation": 0, "hue": 0,
            "policy": None, "operations": 2, "magnitude": 9, "erasing": 0, "mixup": 0, "cutmix": 0}  # fmt: skip
 
+CPU = torch.device("cpu")
+
 
 def photographs(count: int, height: int = 32, width: int = 32) -> Tensor:
     """Images with smooth and sharp parts and flat corners, of differing contrast, uint8 N×3×H×W."""
@@ -59,10 +61,10 @@ def photographs(count: int, height: int = 32, width: int = 32) -> Tensor:
 def ours(images: Tensor, operation: Tensor, level: Tensor, ranges: Ranges) -> Tensor:
     """All turns of a chain (N×T) on one batch."""
     bounds = [(0, len(images))]
-    recipe = PolicyRecipe(
-        PolicyDraws(operation[:, None], level[:, None], ranges), bounds, images.shape[2], images.shape[3]
+    prepared = PreparedPolicy(
+        PolicySamples(operation[:, None], level[:, None], ranges), bounds, (images.shape[2], images.shape[3]), CPU
     )
-    return recipe.apply(images.clone(), 0)
+    return prepared.apply(images.clone(), 0)
 
 
 def theirs(image: Tensor, name: str, magnitude: float) -> Tensor:
@@ -150,8 +152,8 @@ def test_any_operations_turn_by_turn_in_any_batches_equal_torchvision(turns, bat
     operation = torch.tensor([[NAMES.index(turn[row][0]) for turn in turns] for row in range(count)])
     level = torch.tensor([[turn[row][1] / 30 for turn in turns] for row in range(count)])
     images = photographs(count, height, width)
-    recipe = PolicyRecipe(PolicyDraws(operation[:, None], level[:, None], ranges), bounds, height, width)
-    got = torch.cat([recipe.apply(images[start:stop], batch) for batch, (start, stop) in enumerate(bounds)])
+    prepared = PreparedPolicy(PolicySamples(operation[:, None], level[:, None], ranges), bounds, (height, width), CPU)
+    got = torch.cat([prepared.apply(images[start:stop], batch) for batch, (start, stop) in enumerate(bounds)])
     for row in range(count):
         expected = images[row]
         for turn, (name, place) in enumerate(chosen[row] for chosen in turns):
@@ -190,55 +192,55 @@ def test_the_pairs_of_autoaugment_are_torchvisions():
     assert ours == [tuple((name, share, level or 0) for name, share, level in pair) for pair in expected]
 
 
-def drawn(policy: str, count: int = 50_000, **changes: float) -> PolicyDraws:
+def drawn(policy: str, count: int = 50_000, **changes: float) -> PolicySamples:
     params = OnlineAugmentation(**NOTHING | {"policy": policy} | changes)
     return POLICIES[policy](params, count, torch.Generator().manual_seed(0))
 
 
 def test_randaugment_draws_each_operation_evenly_at_one_level_with_either_sign():
-    draws = drawn("randaugment", operations=3, magnitude=12)
-    assert draws.operation.shape == (50_000, 1, 3)
-    share = draws.operation.flatten().bincount(minlength=15) / draws.operation.numel()
+    samples = drawn("randaugment", operations=3, magnitude=12)
+    assert samples.operation.shape == (50_000, 1, 3)
+    share = samples.operation.flatten().bincount(minlength=15) / samples.operation.numel()
     assert share[-1] == 0
     assert (share[:-1] - 1 / 14).abs().max() < 0.004
-    assert draws.level.unique().tolist() == pytest.approx([-12 / 30, 12 / 30])
-    assert abs((draws.level > 0).float().mean() - 0.5) < 0.01
-    assert len({tuple(row) for (row,) in draws.operation.tolist()}) == 14**3
+    assert samples.level.unique().tolist() == pytest.approx([-12 / 30, 12 / 30])
+    assert abs((samples.level > 0).float().mean() - 0.5) < 0.01
+    assert len({tuple(row) for (row,) in samples.operation.tolist()}) == 14**3
 
 
 def test_trivialaugment_draws_one_operation_and_every_level():
-    draws = drawn("trivialaugment")
-    assert draws.operation.shape == (50_000, 1, 1)
-    share = draws.operation.flatten().bincount(minlength=15) / 50_000
+    samples = drawn("trivialaugment")
+    assert samples.operation.shape == (50_000, 1, 1)
+    share = samples.operation.flatten().bincount(minlength=15) / 50_000
     assert (share[:-1] - 1 / 14).abs().max() < 0.006
-    places = (draws.level.flatten().abs() * 30).round().long().bincount(minlength=31) / 50_000
+    places = (samples.level.flatten().abs() * 30).round().long().bincount(minlength=31) / 50_000
     assert (places - 1 / 31).abs().max() < 0.004
 
 
 def test_autoaugment_draws_each_pair_evenly_and_each_operation_with_its_probability():
-    draws = drawn("autoaugment", 200_000)
+    samples = drawn("autoaugment", 200_000)
     expected = torch.zeros(2, 15)
     for pair in AUTOAUGMENT_CIFAR10:
         for turn, (name, share, _) in enumerate(pair):
             expected[turn, NAMES.index(name)] += share / 25
             expected[turn, 0] += (1 - share) / 25
-    got = torch.stack([draws.operation[:, 0, turn].bincount(minlength=15) for turn in range(2)]) / 200_000
+    got = torch.stack([samples.operation[:, 0, turn].bincount(minlength=15) for turn in range(2)]) / 200_000
     assert (got - expected).abs().max() < 0.005
-    sharpness = draws.level[:, 0, 1][draws.operation[:, 0, 1] == NAMES.index("sharpness")].abs().unique()
+    sharpness = samples.level[:, 0, 1][samples.operation[:, 0, 1] == NAMES.index("sharpness")].abs().unique()
     assert sharpness.tolist() == pytest.approx([3 / 9, 5 / 9, 6 / 9])
 
 
 def test_augmix_draws_three_chains_of_one_to_three_light_operations():
-    draws = drawn("augmix")
-    assert draws.operation.shape == (50_000, 3, 3)
-    length = (draws.operation > 0).sum(dim=2)
-    assert (draws.operation.sort(dim=2, descending=True).values > 0).sum(dim=2).equal(length)
-    assert (draws.operation[..., 0] > 0).all(), "the shortest chain has its operation first"
+    samples = drawn("augmix")
+    assert samples.operation.shape == (50_000, 3, 3)
+    length = (samples.operation > 0).sum(dim=2)
+    assert (samples.operation.sort(dim=2, descending=True).values > 0).sum(dim=2).equal(length)
+    assert (samples.operation[..., 0] > 0).all(), "the shortest chain has its operation first"
     assert (length.flatten().bincount() / length.numel())[1:].tolist() == pytest.approx([1 / 3] * 3, abs=0.005)
-    share = draws.operation[draws.operation > 0].bincount(minlength=15) / (draws.operation > 0).sum()
+    share = samples.operation[samples.operation > 0].bincount(minlength=15) / (samples.operation > 0).sum()
     assert share[-1] == 0
     assert (share[1:-1] - 1 / 13).abs().max() < 0.004
-    assert draws.level.abs().unique().tolist() == pytest.approx([0, 1 / 9, 2 / 9])
+    assert samples.level.abs().unique().tolist() == pytest.approx([0, 1 / 9, 2 / 9])
 
 
 def test_the_shares_of_augmix_are_dirichlets():
@@ -260,17 +262,17 @@ def test_augmix_is_torchvisions_mixture_of_what_its_chains_make_of_each_image(ba
     edges = [sum(batch_sizes[:number]) for number in range(len(batch_sizes) + 1)]
     count, bounds = edges[-1], list(pairwise(edges))
     params = OnlineAugmentation(**NOTHING | {"policy": "augmix"})
-    draws = POLICIES["augmix"](params, count, torch.Generator().manual_seed(seed))
+    samples = POLICIES["augmix"](params, count, torch.Generator().manual_seed(seed))
     images = photographs(count, size, size)
-    recipe = PolicyRecipe(draws, bounds, size, size)
-    got = torch.cat([recipe.apply(images[start:stop], batch) for batch, (start, stop) in enumerate(bounds)])
+    prepared = PreparedPolicy(samples, bounds, (size, size), CPU)
+    got = torch.cat([prepared.apply(images[start:stop], batch) for batch, (start, stop) in enumerate(bounds)])
     chains = [
         ours(images, operation, level, OF_AUGMIX)
-        for operation, level in zip(draws.operation.unbind(1), draws.level.unbind(1), strict=True)
+        for operation, level in zip(samples.operation.unbind(1), samples.level.unbind(1), strict=True)
     ]
     mixture = sum(
         share[:, None, None, None] * each.double()
-        for share, each in zip(draws.shares.double().unbind(1), [images, *chains], strict=True)
+        for share, each in zip(samples.shares.double().unbind(1), [images, *chains], strict=True)
     )
     assert (got - mixture).abs().max() <= 0.5 + 1e-4  # rounded, where torchvision cuts off
     assert torch.equal(images, photographs(count, size, size)), "the images themselves are as they were"

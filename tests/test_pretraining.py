@@ -22,10 +22,11 @@ from tinyres.models.inference import accuracy_of
 from tinyres.models.machine import prepare_machine
 from tinyres.params import Params, load_yaml, plain, validate_params, with_values
 from tinyres.sources.subset import extract
-from tinyres.training.batches import ResidentSplit, seed_weights
-from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.checkpoint_store import CheckpointStore
+from tinyres.training.placement import DeviceSplit
 from tinyres.training.rotations import ROTATIONS, pretraining_params, rotations_of
-from tinyres.training.trainer import Trainer
+from tinyres.training.seeds import seed_weights
+from tinyres.training.trainer import Trainer, TrainerImages
 
 UPRIGHT = ["bed", "bicycle", "bus", "chair", "elephant", "lion", "maple_tree", "pickup_truck", "streetcar", "woman"]
 few_images = st.integers(1, 5).flatmap(lambda count: arrays(np.uint8, (count, 4, 4, 3)))
@@ -133,9 +134,9 @@ def trained(params: Params, train: Split, classes: list[str], start: Classifier 
     classifier = build(ModelDescription("net", params.models["scratch"].model_dump(), classes, (32, 32), mean, std, {}))
     if start is not None:
         take_weights(classifier.network, start.network.state_dict(), "the pretraining")
-    split, machine = ResidentSplit.from_arrays(train, CPU), prepare_machine(params.runtime)
-    followed = "test", split.first(8)  # of no interest here
-    Trainer(params, "net", classifier, len(classes), split, followed, machine, Checkpoints(place.name)).fit()
+    split, machine = DeviceSplit.from_arrays(train, CPU), prepare_machine(params.runtime)
+    images = TrainerImages(split, split.first(8), "test", len(classes))  # what is followed is of no interest here
+    Trainer(params, "net", classifier, images, machine, CheckpointStore(place.name)).fit()
     return classifier.eval()
 
 
@@ -149,7 +150,7 @@ def test_few_labels_go_further_after_pretraining_than_from_fresh_weights(source,
     small = {"pretrain.epochs": 2, "epochs": 40, "subset.classes": UPRIGHT}
     params = validate_params(with_values(content, small))
     description, splits = extract(source, params.subset, params.seed)
-    labelled, test = splits["train"], ResidentSplit.from_arrays(splits["test"], CPU)
+    labelled, test = splits["train"], DeviceSplit.from_arrays(splits["test"], CPU)
     assert (len(labelled), len(test)) == (100, 1000)
     images = rotations_of(labelled.followed_by(splits["unlabelled"]))
     pretext = trained(pretraining_params(params), images, ROTATIONS, None, root / "pretext")

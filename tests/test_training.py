@@ -1,6 +1,7 @@
 """Training gives the same bytes whatever happens on the way."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -13,15 +14,16 @@ from torch import nn
 from small_training import TEST, changed, results, trainer
 from tinyres.common.errors import UserError
 from tinyres.training.batches import plan_epoch
-from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.checkpoint_store import CheckpointStore
 from tinyres.training.early_stopping import has_stalled
+from tinyres.training.progress import Progress
 from tinyres.training.trainer import Trainer
 
 
 @pytest.fixture
 def undisturbed(tmp_path_factory, monkeypatch) -> tuple[bytes, list[dict[str, float]]]:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path_factory.mktemp("undisturbed")))
-    each = trainer(changed(), Checkpoints("undisturbed"))
+    each = trainer(changed(), CheckpointStore("undisturbed"))
     each.fit()
     return results(each)
 
@@ -84,7 +86,7 @@ def test_a_checkpoint_cut_short_is_passed_over_for_the_one_before(undisturbed, c
     whole = checkpoints.latest.read_bytes()
     for length in (0, 100, len(whole) // 2, len(whole) - 1):
         checkpoints.latest.write_bytes(whole[:length])
-        second = trainer(changed(), Checkpoints("some-training"))
+        second = trainer(changed(), CheckpointStore("some-training"))
         state = second.checkpoints.load()
         assert state is not None
         assert state["epoch"] == 2
@@ -106,7 +108,7 @@ def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_intact(undisturbed, small_disk):
-    checkpoints = Checkpoints("some-training")
+    checkpoints = CheckpointStore("some-training")
     first = trainer(changed(), checkpoints)
 
     def fill_the_disk(history: list) -> None:
@@ -118,10 +120,51 @@ def test_a_full_disk_leaves_the_last_checkpoint_intact(undisturbed, small_disk):
         first.fit(after_epoch=fill_the_disk)
     assert not list(checkpoints.folder.glob("draft*"))
     (small_disk / "filler").unlink()
-    second = trainer(changed(), Checkpoints("some-training"))
+    second = trainer(changed(), CheckpointStore("some-training"))
     assert second.checkpoints.load()["epoch"] == 2
     second.fit()
     assert results(second) == undisturbed
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:1000])
+
+
+def with_a_damaged_index(file: Path) -> None:
+    """The archive's list of members is whole; the pickled index of tensors inside it is not."""
+    content = file.read_bytes()
+    start = content.index(b"data.pkl") + 64
+    file.write_bytes(content[:start] + bytes(64) + content[start + 64 :])
+
+
+def of_something_else(file: Path) -> None:
+    torch.save([1, 2, 3], file)
+
+
+def of_another_training(file: Path) -> None:
+    CheckpointStore("another").save({"epoch": 7})
+    shutil.copyfile(CheckpointStore("another").latest, file)
+
+
+@pytest.mark.parametrize("spoil", [cut_short, with_a_damaged_index, of_something_else, of_another_training])
+def test_a_file_that_is_no_checkpoint_is_passed_over_for_the_one_before(spoil, checkpoints):
+    checkpoints.save({"epoch": 1, "weights": torch.arange(1000.0)})
+    checkpoints.save({"epoch": 2, "weights": torch.arange(1000.0)})
+    spoil(checkpoints.latest)
+    assert checkpoints.load()["epoch"] == 1
+    spoil(checkpoints.previous)
+    assert checkpoints.load() is None
+
+
+def test_a_training_that_may_stop_early_is_said_to_take_at_most_so_long(capsys):
+    for patience, words in ((None, "images/s on this CPU: about"), (3, "which early stopping may end sooner")):
+        early = {"early_stopping__patience": patience, "subset__validation": 0.2}
+        progress = Progress("net", changed(epochs=1000, **early), 1_000_000, on_cpu=True)
+        progress.epoch_starts(0, 100, 0)
+        progress.show(1.0, 0.5, 64, 1000)
+        progress.started -= 10  # seconds
+        progress.show(1.0, 0.5, 128, 1000)
+        assert words in capsys.readouterr().err
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_a_remedy(checkpoints):
@@ -130,7 +173,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_a_remedy(checkpoints):
 
 
 def test_parts_of_a_batch_give_the_gradient_of_the_whole(checkpoints):
-    """Exact where the network neither normalises over the batch nor draws."""
+    """Exact where the network neither normalises over the batch nor samples."""
     weights = []
     for parts in (1, 3):
         params = changed(optimizer__accumulation=parts, optimizer__name="sgd", lr=0.1)
@@ -161,7 +204,7 @@ def test_an_epoch_shows_every_image_once_and_can_be_rebuilt_alone():
     plans = [plan_epoch(1000, 64, policy, seed=0, epoch=epoch) for epoch in (0, 1, 1)]
     assert all(torch.equal(plan.rows.sort().values, torch.arange(1000)) for plan in plans)
     assert torch.equal(plans[1].rows, plans[2].rows)
-    assert torch.equal(plans[1].draws.factors, plans[2].draws.factors)
+    assert torch.equal(plans[1].samples.factors, plans[2].samples.factors)
     assert not torch.equal(plans[0].rows, plans[1].rows)
     assert [stop - start for start, stop in plans[0].bounds] == [64] * 15 + [40]
 

@@ -1,4 +1,4 @@
-"""Random erasing: black rectangles (Zhong et al., 2020), drawn as torchvision's `RandomErasing` draws them."""
+"""Random erasing: black rectangles (Zhong et al., 2020), drawn as torchvision's `RandomErasing` samples them."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tinyres.augmentation.geometry import Rectangles, rectangles
-from tinyres.augmentation.rows import Rows
+from tinyres.augmentation.per_image import PerImage
 
 SHARE = (0.02, 0.33)  # of the image's area
 ASPECT = (0.3, 3.3)  # height over width; its logarithm is uniform
@@ -15,7 +15,7 @@ CANDIDATES = 10  # of which the first is taken that is smaller than the image
 
 
 @dataclass
-class ErasingDraws(Rows):
+class ErasingSamples(PerImage):
     """Rectangles of N images, for images of any size."""
 
     happens: Tensor
@@ -28,13 +28,13 @@ class ErasingDraws(Rows):
     """N×2 in [0, 1): where in the room that is left the first row and column are."""
 
 
-def draw_erasing(probability: float, count: int, generator: torch.Generator) -> ErasingDraws:
+def sample_erasing(probability: float, count: int, generator: torch.Generator) -> ErasingSamples:
     """A rectangle for each of `count` images with the given probability."""
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.empty(count, CANDIDATES).uniform_(low, high, generator=generator)
 
-    return ErasingDraws(
+    return ErasingSamples(
         torch.rand(count, generator=generator) < probability,
         uniform(*SHARE),
         uniform(math.log(ASPECT[0]), math.log(ASPECT[1])).exp(),
@@ -42,16 +42,16 @@ def draw_erasing(probability: float, count: int, generator: torch.Generator) -> 
     )
 
 
-def erased_rectangles(draws: ErasingDraws, height: int, width: int) -> Rectangles:
+def erased_rectangles(samples: ErasingSamples, height: int, width: int) -> Rectangles:
     """What is erased of images of one size; nothing where no candidate is smaller than the image."""
     size = torch.tensor([height, width])
-    area = draws.share * (height * width)
-    candidates = torch.stack([(area * draws.aspect).sqrt(), (area / draws.aspect).sqrt()], dim=2).round()
+    area = samples.share * (height * width)
+    candidates = torch.stack([(area * samples.aspect).sqrt(), (area / samples.aspect).sqrt()], dim=2).round()
     fits = (candidates < size).all(dim=2)
     first = fits.int().argmax(dim=1)
     extent = candidates[torch.arange(len(first)), first]
-    extent = extent * (draws.happens & fits.any(dim=1))[:, None]
-    begin = (draws.place * (size - extent + 1)).floor()
+    extent = extent * (samples.happens & fits.any(dim=1))[:, None]
+    begin = (samples.place * (size - extent + 1)).floor()
     return rectangles(begin, begin + extent, height, width)
 
 

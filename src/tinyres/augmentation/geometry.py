@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tinyres.augmentation.rows import Rows
+from tinyres.augmentation.per_image import PerImage
 
 
 def take_nearest(images: Tensor, by_column: Tensor, by_row: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,7 +43,7 @@ def take_nearest(images: Tensor, by_column: Tensor, by_row: Tensor, low: Tensor,
 
 
 @dataclass
-class Rectangles(Rows):
+class Rectangles(PerImage):
     """A rectangle in each of N images, as the product of its rows and its columns; float32, 1 inside, 0 outside."""
 
     rows: Tensor

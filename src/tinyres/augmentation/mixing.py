@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from tinyres.augmentation.geometry import rectangles
-from tinyres.augmentation.rows import Bounds, Rows, batch_of, begin_of
+from tinyres.augmentation.per_image import Bounds, PerImage, batch_of, begin_of
 
 
 @dataclass
-class MixingDraws(Rows):
+class MixingSamples(PerImage):
     """Mixtures of N images, for images of any size and batches of any."""
 
     partner: Tensor
@@ -28,7 +28,7 @@ class MixingDraws(Rows):
     """N×2 in [0, 1): of CutMix's rectangle, row and column."""
 
 
-def draw_mixing(mixup: float, cutmix: float, count: int, generator: torch.Generator) -> MixingDraws:
+def sample_mixing(mixup: float, cutmix: float, count: int, generator: torch.Generator) -> MixingSamples:
     """Mixtures with α of either kind, 0 for none; with both, each image gets one of the two, evenly."""
     partner = torch.rand(count, generator=generator)
     centre = torch.rand(count, 2, generator=generator)
@@ -37,11 +37,11 @@ def draw_mixing(mixup: float, cutmix: float, count: int, generator: torch.Genera
     # torch's own Beta takes no generator.
     beta = np.random.default_rng(int(torch.randint(2**63 - 1, (), generator=generator)))
     alpha = np.where(cuts.numpy(), cutmix, mixup)
-    return MixingDraws(partner, torch.from_numpy(beta.beta(alpha, alpha)).float(), cuts, centre)
+    return MixingSamples(partner, torch.from_numpy(beta.beta(alpha, alpha)).float(), cuts, centre)
 
 
 @dataclass
-class Overlay(Rows):
+class Overlay(PerImage):
     """What comes of another image over each of N."""
 
     partner: Tensor
@@ -54,21 +54,21 @@ class Overlay(Rows):
     """N×1: the other image's share of the mixture, and of the label."""
 
 
-def overlays(draws: MixingDraws, bounds: Bounds, height: int, width: int) -> Overlay:
-    """What the draws mean for images of one size in these batches; a batch of one image is mixed with itself."""
+def overlays(samples: MixingSamples, bounds: Bounds, height: int, width: int) -> Overlay:
+    """What the samples mean for images of one size in these batches; a batch of one image is mixed with itself."""
     size = torch.tensor([height, width])
-    middle = (draws.centre * size).floor()
-    half = ((1 - draws.share).clamp(min=0).sqrt()[:, None] / 2 * size).trunc()
-    begin = torch.where(draws.cuts[:, None], middle - half, 0)
-    end = torch.where(draws.cuts[:, None], middle + half, size)
+    middle = (samples.centre * size).floor()
+    half = ((1 - samples.share).clamp(min=0).sqrt()[:, None] / 2 * size).trunc()
+    begin = torch.where(samples.cuts[:, None], middle - half, 0)
+    end = torch.where(samples.cuts[:, None], middle + half, size)
     laid = rectangles(begin, end, height, width)
-    opacity = torch.where(draws.cuts, 1, 1 - draws.share)
+    opacity = torch.where(samples.cuts, 1, 1 - samples.share)
 
     batch_size = torch.tensor([stop - start for start, stop in bounds])[batch_of(bounds)]
     place = torch.arange(len(batch_size)) - begin_of(bounds)
     # One in a batch of others: as many places further on, around the end.
     others = batch_size - 1
-    distance = 1 + (draws.partner * others).long().clamp(max=(others - 1).clamp(min=0))
+    distance = 1 + (samples.partner * others).long().clamp(max=(others - 1).clamp(min=0))
     partner = (place + distance) % batch_size
     return Overlay(
         partner,

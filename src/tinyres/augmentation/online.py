@@ -6,7 +6,7 @@ however large it is. Crop, flip and rotation are one gather. Policies, erasing a
 Tests hold each operation against torchvision's own, given the same drawn parameters.
 
 The parameters of an epoch are drawn in advance on the CPU, so that the device is never waited for, every device sees
-the same draws, and any epoch can be rebuilt alone.
+the same samples, and any epoch can be rebuilt alone.
 """
 
 import math
@@ -16,11 +16,11 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from tinyres.augmentation.erasing import ErasingDraws, draw_erasing, erase, erased_rectangles
+from tinyres.augmentation.erasing import ErasingSamples, erase, erased_rectangles, sample_erasing
 from tinyres.augmentation.geometry import Rectangles, take_nearest
-from tinyres.augmentation.mixing import MixingDraws, Overlay, draw_mixing, mix, overlays
-from tinyres.augmentation.policies import POLICIES, PolicyDraws, PolicyRecipe
-from tinyres.augmentation.rows import Bounds, Rows, count_within, sort_within
+from tinyres.augmentation.mixing import MixingSamples, Overlay, mix, overlays, sample_mixing
+from tinyres.augmentation.per_image import Bounds, PerImage, count_within, sort_within
+from tinyres.augmentation.policies import POLICIES, PolicySamples, PreparedPolicy
 from tinyres.common.pixels import BLUE, GREEN, RED, in_unit_range
 from tinyres.params import OnlineAugmentation
 
@@ -28,11 +28,11 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 
 
 @dataclass
-class Draws(Rows):
+class Samples(PerImage):
     """Parameters of N images; every tensor has N rows, float32 unless said otherwise."""
 
     top: Tensor
-    """Rows of the bordered image above the crop, 0…2·padding."""
+    """PerImage of the bordered image above the crop, 0…2·padding."""
     left: Tensor
     """Columns of the bordered image left of the crop."""
     flip: Tensor
@@ -43,20 +43,16 @@ class Draws(Rows):
     """N×4: factors of brightness, contrast and saturation, and the hue shift in turns of the colour circle."""
     order: Tensor
     """N×4, int64: which of the four comes first, second, third, last."""
-    policy: PolicyDraws | None
-    erasing: ErasingDraws | None
-    mixing: MixingDraws | None
+    policy: PolicySamples | None
+    erasing: ErasingSamples | None
+    mixing: MixingSamples | None
 
     def hue_position(self) -> Tensor:
         """When hue has its turn, 0…3, for each image."""
         return (self.order == HUE).int().argmax(dim=1)
 
-    def by_hue(self, bounds: Bounds) -> Tensor:
-        """The rows in the order in which batches are augmented: each batch's by when hue has its turn; int64 N."""
-        return sort_within(bounds, self.hue_position())
 
-
-def draw(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> Draws:
+def sample(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> Samples:
     """Parameters for `count` images, independent of each other, drawn on the CPU."""
 
     def uniform(low: float, high: float) -> Tensor:
@@ -76,22 +72,25 @@ def draw(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> 
     drawn = (top, left, flip, angle, torch.stack(factors, dim=1), order)
     mixes = policy.mixup > 0 or policy.cutmix > 0
     if not (policy.policy or policy.erasing or mixes):
-        return Draws(*drawn, policy=None, erasing=None, mixing=None)
-    # Each of these draws from a generator of its own, so that it changes nothing of what the others draw.
+        return Samples(*drawn, policy=None, erasing=None, mixing=None)
+    # Each of these samples from a generator of its own, so that it changes nothing of what the others draw.
     seeds = torch.randint(2**63 - 1, (3,), generator=generator).tolist()
     own = [torch.Generator().manual_seed(seed) for seed in seeds]
-    return Draws(
+    return Samples(
         *drawn,
         policy=POLICIES[policy.policy](policy, count, own[0]) if policy.policy else None,
-        erasing=draw_erasing(policy.erasing, count, own[1]) if policy.erasing else None,
-        mixing=draw_mixing(policy.mixup, policy.cutmix, count, own[2]) if mixes else None,
+        erasing=sample_erasing(policy.erasing, count, own[1]) if policy.erasing else None,
+        mixing=sample_mixing(policy.mixup, policy.cutmix, count, own[2]) if mixes else None,
     )
 
 
 @dataclass
-class Recipe:
-    """What the draws of N images mean for images of one size, worked out once for a whole epoch; float32."""
+class PreparedEpoch:
+    """What the samples of N images mean for images of one size, worked out once for a whole epoch; float32."""
 
+    order: Tensor
+    """int64 N: the order in which the images of each batch are augmented, and in which batches must come. They are
+    sorted by when hue has its turn, so that those images are one slice."""
     bounds: Bounds
     hue_turns: list[list[int]]
     """For each batch, how many images have hue first, second, third, last: known to the host, so that slicing by it
@@ -108,7 +107,7 @@ class Recipe:
     """3×3×N×1×1: for the first, second and last colour change but hue, as `_weights` gives them."""
     hue: Tensor
     """N×1×1: hue shift in sixths of the colour circle."""
-    policy: PolicyRecipe | None
+    policy: PreparedPolicy | None
     erased: Rectangles | None
     overlay: Overlay | None
 
@@ -125,80 +124,87 @@ class BatchAugmentation:
             self.moves or policy.policy is not None or self.changes_colour or policy.erasing > 0 or mixes
         )
 
-    def recipe(self, draws: Draws, bounds: Bounds) -> Recipe:
-        """What the draws mean for images of this size, on the device.
+    def prepare(self, samples: Samples, bounds: Bounds) -> PreparedEpoch:
+        """What the samples mean for images of this size, on the device.
 
         Args:
-            draws: of all batches, one after the other, each sorted by `Draws.hue_position()`.
+            samples: of all batches, one after the other.
             bounds: of the batches.
         """
+        order = sort_within(bounds, samples.hue_position())
+        samples = samples[order]
         width, height = self.width, self.height
         x = torch.arange(width) - (width - 1) / 2  # of the output's columns and rows, from its centre
         y = torch.arange(height) - (height - 1) / 2
         size = torch.tensor([[width], [height]])
         # The image's column and row at which the crop begins; negative where it begins with border.
-        begin = torch.stack([draws.left, draws.top]) - self.policy.crop_padding
+        begin = torch.stack([samples.left, samples.top]) - self.policy.crop_padding
         sees_image = (begin.abs() < size).all(dim=0)
         centre = torch.where(sees_image, begin + (size - 1) / 2, math.inf)  # infinity is inside of no image
-        cos, sin = draws.angle.cos(), draws.angle.sin()
+        cos, sin = samples.angle.cos(), samples.angle.sin()
         begin = begin.clamp(1 - size, size - 1)
-        by_column = torch.stack([draws.flip * cos, sin])[:, :, None, None] * x
-        by_row = centre[..., None, None] + torch.stack([-draws.flip * sin, cos])[:, :, None, None] * y[:, None]
-        return Recipe(
+        by_column = torch.stack([samples.flip * cos, sin])[:, :, None, None] * x
+        by_row = centre[..., None, None] + torch.stack([-samples.flip * sin, cos])[:, :, None, None] * y[:, None]
+        return PreparedEpoch(
+            order,
             bounds,
-            count_within(bounds, draws.hue_position(), 4),
+            count_within(bounds, samples.hue_position(), 4),
             by_column.to(self.device),
             by_row.to(self.device),
             begin.clamp(min=0)[..., None, None].to(self.device),
             (begin.clamp(max=0) + size - 1)[..., None, None].to(self.device),
-            _weights(draws, width * height)[..., None, None].to(self.device),
-            6 * draws.factors[:, HUE, None, None].to(self.device),
-            None if draws.policy is None else PolicyRecipe(draws.policy, bounds, height, width).to(self.device),
-            None if draws.erasing is None else erased_rectangles(draws.erasing, height, width).to(self.device),
-            None if draws.mixing is None else overlays(draws.mixing, bounds, height, width).to(self.device),
+            _weights(samples, width * height)[..., None, None].to(self.device),
+            6 * samples.factors[:, HUE, None, None].to(self.device),
+            None if samples.policy is None else PreparedPolicy(samples.policy, bounds, (height, width), self.device),
+            None if samples.erasing is None else erased_rectangles(samples.erasing, height, width).to(self.device),
+            None if samples.mixing is None else overlays(samples.mixing, bounds, height, width).to(self.device),
         )
 
-    def __call__(self, images: Tensor, labels: Tensor, recipe: Recipe, batch: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, labels: Tensor, prepared: PreparedEpoch, batch: int) -> tuple[Tensor, Tensor]:
         """Augment a batch.
 
         Args:
-            images: uint8 B×3×H×W, in the order of the draws that the recipe was made of.
+            images: uint8 B×3×H×W, in the order that `prepared` asks for.
             labels: int64 B.
-            recipe: of the whole epoch.
+            prepared: of the whole epoch.
             batch: its number.
 
         Returns:
             float32 B×3×H×W in [0, 1]; and the labels as they are, or each class's share of every image, float32 B×K,
             where the policy mixes images.
         """
-        start, stop = recipe.bounds[batch]
-        if recipe.policy is not None:
-            moved = self._moved_bytes(images, recipe, start, stop) if self.moves else images
-            pixels = in_unit_range(recipe.policy.apply(moved, batch))
+        start, stop = prepared.bounds[batch]
+        if prepared.policy is not None:
+            moved = self._moved_bytes(images, prepared, start, stop) if self.moves else images
+            pixels = in_unit_range(prepared.policy.apply(moved, batch))
         else:
-            pixels = self._moved(images, recipe, start, stop) if self.moves else in_unit_range(images)
+            pixels = self._moved(images, prepared, start, stop) if self.moves else in_unit_range(images)
         if self.changes_colour:
-            self._jitter(pixels, recipe.weights[:, :, start:stop], recipe.hue[start:stop], recipe.hue_turns[batch])
-        if recipe.erased is not None:
-            erase(pixels, recipe.erased[start:stop])
-        if recipe.overlay is not None:
-            return mix(pixels, labels, recipe.overlay[start:stop], self.classes)
+            self._jitter(
+                pixels, prepared.weights[:, :, start:stop], prepared.hue[start:stop], prepared.hue_turns[batch]
+            )
+        if prepared.erased is not None:
+            erase(pixels, prepared.erased[start:stop])
+        if prepared.overlay is not None:
+            return mix(pixels, labels, prepared.overlay[start:stop], self.classes)
         return pixels, labels
 
-    def _moved(self, images: Tensor, recipe: Recipe, start: int, stop: int) -> Tensor:
+    def _moved(self, images: Tensor, prepared: PreparedEpoch, start: int, stop: int) -> Tensor:
         """Cropped, mirrored and rotated, black where nothing is seen; float32 in [0, 1]."""
-        colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
+        colours, inside = self._crop_flip_rotate(images, prepared, start, stop)
         return colours.float().mul_(inside.div_(255)[:, None])
 
-    def _moved_bytes(self, images: Tensor, recipe: Recipe, start: int, stop: int) -> Tensor:
+    def _moved_bytes(self, images: Tensor, prepared: PreparedEpoch, start: int, stop: int) -> Tensor:
         """The same, uint8."""
-        colours, inside = self._crop_flip_rotate(images, recipe, start, stop)
+        colours, inside = self._crop_flip_rotate(images, prepared, start, stop)
         return colours.mul_(inside.byte()[:, None])
 
-    def _crop_flip_rotate(self, images: Tensor, recipe: Recipe, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def _crop_flip_rotate(
+        self, images: Tensor, prepared: PreparedEpoch, start: int, stop: int
+    ) -> tuple[Tensor, Tensor]:
         """Crop from the black-bordered images, mirror, rotate about the centre: one gather of bytes."""
-        low, high = recipe.low[:, start:stop], recipe.high[:, start:stop]
-        return take_nearest(images, recipe.by_column[:, start:stop], recipe.by_row[:, start:stop], low, high)
+        low, high = prepared.low[:, start:stop], prepared.high[:, start:stop]
+        return take_nearest(images, prepared.by_column[:, start:stop], prepared.by_row[:, start:stop], low, high)
 
     def _jitter(self, pixels: Tensor, weights: Tensor, hue: Tensor, hue_turns: list[int]) -> None:
         """Brightness, contrast, saturation and hue, in place, each image in its own order.
@@ -215,15 +221,15 @@ class BatchAugmentation:
             _change_colour(pixels[:edge], weights[turn, :, :edge])
 
 
-def _weights(draws: Draws, area: int) -> Tensor:
+def _weights(samples: Samples, area: int) -> Tensor:
     """3×3×N: for each turn of brightness, contrast and saturation the weights of image, sum of grey, and grey.
 
     All three are one formula, clamp(f·image + (1 − f)·reference), where the reference is black, the image's mean grey,
     or each pixel's own grey. Grey is meant in multiples of red's share in it, which spares a pass, and the sum over the
     image's `area` (pixels) stands for its mean.
     """
-    operation = draws.order[draws.order != HUE].view(-1, 3).T
-    factor = draws.factors.T.gather(0, operation)
+    operation = samples.order[samples.order != HUE].view(-1, 3).T
+    factor = samples.factors.T.gather(0, operation)
     reference = RED * (1 - factor)
     return torch.stack(
         [factor, reference / area * (operation == CONTRAST), reference * (operation == SATURATION)], dim=1

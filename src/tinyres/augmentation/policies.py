@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tinyres.augmentation.per_image import Bounds, PerImage, begin_of, count_within, sort_within
 from tinyres.augmentation.policy_operations import OPERATIONS, Settings
-from tinyres.augmentation.rows import Bounds, Rows, begin_of, count_within, sort_within
 from tinyres.params import OnlineAugmentation
 
 NAMES = list(OPERATIONS)
@@ -48,7 +48,7 @@ OF_AUGMIX = Ranges(shear=0.3, translation=lambda side: side / 3, rotation=30, fa
 
 
 @dataclass
-class PolicyDraws:
+class PolicySamples:
     """What N images go through: C chains of T turns."""
 
     operation: Tensor
@@ -61,9 +61,9 @@ class PolicyDraws:
     """N×(1+C), float32: how much of the image as it was, and of what each chain makes of it, is in the result; None
     where that is what the only chain makes of it."""
 
-    def __getitem__(self, rows: Tensor | slice) -> "PolicyDraws":
+    def __getitem__(self, rows: Tensor | slice) -> "PolicySamples":
         shares = None if self.shares is None else self.shares[rows]
-        return PolicyDraws(self.operation[rows], self.level[rows], self.ranges, shares)
+        return PolicySamples(self.operation[rows], self.level[rows], self.ranges, shares)
 
 
 LEVELS = 30  # steps of RandAugment's and TrivialAugment's strength
@@ -102,14 +102,14 @@ AUTOAUGMENT_CIFAR10: list[tuple[Step, Step]] = [  # its paper's table 7, as torc
 ]
 
 
-def randaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
+def randaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicySamples:
     """As many operations as asked for, evenly drawn, all at the same level."""
     shape = (count, 1, params.operations)
     operation = torch.randint(IN_RANDOM_CHOICE, shape, generator=generator)
-    return PolicyDraws(operation, params.magnitude / LEVELS * _signs(shape, generator), MODERATE)
+    return PolicySamples(operation, params.magnitude / LEVELS * _signs(shape, generator), MODERATE)
 
 
-def autoaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
+def autoaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicySamples:
     """One of the pairs, evenly drawn; either operation of it with its probability."""
     pairs = [[(NUMBER[name], share, level) for name, share, level in pair] for pair in AUTOAUGMENT_CIFAR10]
     chosen = torch.randint(len(pairs), (count,), generator=generator)
@@ -117,18 +117,18 @@ def autoaugment(params: OnlineAugmentation, count: int, generator: torch.Generat
     happens = torch.rand(count, 2, generator=generator) < probability
     operation = torch.where(happens, operation.long(), NUMBER["identity"])
     level = level / AUTOAUGMENT_LEVELS * _signs((count, 2), generator)
-    return PolicyDraws(operation[:, None], level[:, None], MODERATE)
+    return PolicySamples(operation[:, None], level[:, None], MODERATE)
 
 
-def trivialaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
+def trivialaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicySamples:
     """One operation at one level, both evenly drawn."""
     shape = (count, 1, 1)
     operation = torch.randint(IN_RANDOM_CHOICE, shape, generator=generator)
     level = torch.randint(LEVELS + 1, shape, generator=generator) / LEVELS
-    return PolicyDraws(operation, level * _signs(shape, generator), WIDE)
+    return PolicySamples(operation, level * _signs(shape, generator), WIDE)
 
 
-def augmix(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicyDraws:
+def augmix(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicySamples:
     """Three chains of one to three light operations, evenly drawn, mixed with each other and then with the image: their
     shares are Dirichlet(1, 1, 1), the image's is Beta(1, 1)."""
     shape = (count, AUGMIX_CHAINS, AUGMIX_TURNS)
@@ -139,14 +139,14 @@ def augmix(params: OnlineAugmentation, count: int, generator: torch.Generator) -
     unmixed = torch.rand(count, 1, generator=generator)
     shares = torch.empty(shape[:2]).exponential_(generator=generator)
     shares = (1 - unmixed) * shares / shares.sum(dim=1, keepdim=True)
-    return PolicyDraws(operation, level, OF_AUGMIX, torch.cat([unmixed, shares], dim=1))
+    return PolicySamples(operation, level, OF_AUGMIX, torch.cat([unmixed, shares], dim=1))
 
 
 def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return torch.randint(2, shape, generator=generator).float() * 2 - 1
 
 
-POLICIES: dict[str, Callable[[OnlineAugmentation, int, torch.Generator], PolicyDraws]] = {
+POLICIES: dict[str, Callable[[OnlineAugmentation, int, torch.Generator], PolicySamples]] = {
     "randaugment": randaugment,
     "autoaugment": autoaugment,
     "trivialaugment": trivialaugment,
@@ -181,7 +181,7 @@ def settings_of(operation: Tensor, level: Tensor, ranges: Ranges, height: int, w
 
 
 @dataclass
-class Turn(Rows):
+class Turn(PerImage):
     """One turn of N images, sorted by function within their batches."""
 
     origin: Tensor
@@ -190,10 +190,16 @@ class Turn(Rows):
 
 
 class Chain:
-    """What one chain's operations (int64 N×T) at their levels (N×T) mean for images of one size."""
+    """What one chain's operations (int64 N×T) at their levels (N×T) mean for images of one size, on a device."""
 
     def __init__(
-        self, operations: Tensor, levels: Tensor, ranges: Ranges, bounds: Bounds, height: int, width: int
+        self,
+        operations: Tensor,
+        levels: Tensor,
+        ranges: Ranges,
+        bounds: Bounds,
+        size: tuple[int, int],
+        device: torch.device,
     ) -> None:
         self.bounds = bounds
         begin = begin_of(bounds)
@@ -203,17 +209,11 @@ class Chain:
         for operation, level in zip(operations.unbind(1), levels.unbind(1), strict=True):
             function = FUNCTION_OF[operation]
             order, counts = sort_within(bounds, function), count_within(bounds, function, len(FUNCTIONS))
-            settings = settings_of(operation[order], level[order], ranges, height, width)
-            self.turns.append((Turn(place[order] - begin, settings), counts))
+            settings = settings_of(operation[order], level[order], ranges, *size)
+            self.turns.append((Turn(place[order] - begin, settings).to(device), counts))
             place = order.argsort()
-        self.back = place - begin
+        self.back = (place - begin).to(device)
         """int64 N: where in its batch, as the last turn left it, each image is."""
-
-    def to(self, device: torch.device) -> "Chain":
-        """Itself, moved to the device."""
-        self.turns = [(turn.to(device), counts) for turn, counts in self.turns]
-        self.back = self.back.to(device)
-        return self
 
     def apply(self, images: Tensor, batch: int) -> Tensor:
         """The images (uint8 B×3×H×W) of one batch, changed."""
@@ -228,20 +228,21 @@ class Chain:
         return images.index_select(0, self.back[start:stop])
 
 
-class PolicyRecipe:
-    """What the draws of N images mean for images of one size, worked out once for a whole epoch."""
+class PreparedPolicy:
+    """What the samples of N images mean for images of one size, worked out once for a whole epoch.
 
-    def __init__(self, draws: PolicyDraws, bounds: Bounds, height: int, width: int) -> None:
+    Args:
+        samples: of all batches, one after the other.
+        bounds: of the batches.
+        size: height and width, pixels.
+        device: where the images will be.
+    """
+
+    def __init__(self, samples: PolicySamples, bounds: Bounds, size: tuple[int, int], device: torch.device) -> None:
         self.bounds = bounds
-        chains = zip(draws.operation.unbind(1), draws.level.unbind(1), strict=True)
-        self.chains = [Chain(*chain, draws.ranges, bounds, height, width) for chain in chains]
-        self.shares = None if draws.shares is None else draws.shares[..., None, None, None]
-
-    def to(self, device: torch.device) -> "PolicyRecipe":
-        """Itself, moved to the device."""
-        self.chains = [chain.to(device) for chain in self.chains]
-        self.shares = None if self.shares is None else self.shares.to(device)
-        return self
+        chains = zip(samples.operation.unbind(1), samples.level.unbind(1), strict=True)
+        self.chains = [Chain(*chain, samples.ranges, bounds, size, device) for chain in chains]
+        self.shares = None if samples.shares is None else samples.shares[..., None, None, None].to(device)
 
     def apply(self, images: Tensor, batch: int) -> Tensor:
         """The images (uint8 B×3×H×W) of one batch, changed."""

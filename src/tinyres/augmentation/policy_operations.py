@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from tinyres.augmentation.geometry import take_nearest
-from tinyres.augmentation.rows import Rows
+from tinyres.augmentation.per_image import PerImage
 from tinyres.common.pixels import BLUE, GREEN, RED
 
 
 @dataclass
-class Settings(Rows):
+class Settings(PerImage):
     """What an operation is to do to each of N images."""
 
     strength: Tensor

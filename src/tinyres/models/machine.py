@@ -7,6 +7,7 @@
 
 import os
 import platform
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -51,16 +52,29 @@ class Machine:
         )
 
 
+def choose_device(wanted: str) -> torch.device:
+    """The device that `runtime.device` names: `auto` takes a CUDA GPU, else Apple's MPS, else the CPU.
+
+    Raises:
+        UserError: torch does not see the device that was asked for.
+    """
+    sees = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    name = next(name for name in sees if sees[name]) if wanted == "auto" else wanted
+    if not sees[name]:
+        kind = {"cuda": "CUDA GPU", "mps": "Apple GPU"}[name]
+        raise UserError(f"runtime.device is {name!r}, but torch sees no {kind}; use 'auto' or 'cpu'.")
+    if name == "mps":
+        print("note: tinyres was never tested on Apple's MPS; set runtime.device to cpu if it fails.", file=sys.stderr)
+    return torch.device(name)
+
+
 def prepare_machine(runtime: Runtime) -> Machine:
     """Choose the device and set torch's global switches.
 
     Raises:
-        UserError: CUDA was asked for and there is none, or the processes cannot do together what was asked for.
+        UserError: torch does not see the device, or several processes cannot do what was asked for.
     """
-    has_cuda = torch.cuda.is_available()
-    if runtime.device == "cuda" and not has_cuda:
-        raise UserError("runtime.device is 'cuda', but torch sees no CUDA GPU; use 'auto' or 'cpu'.")
-    device = torch.device("cuda" if has_cuda and runtime.device != "cpu" else "cpu")
+    device = choose_device(runtime.device)
     processes: SingleProcess | ProcessGroup = SingleProcess()
     if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun has started this process
         device, processes = join_processes(device, runtime.sync_batch_norm)

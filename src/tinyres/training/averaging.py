@@ -1,4 +1,4 @@
-"""The weights that count: the latest, or their moving average."""
+"""The weights that are evaluated and kept: the latest, or their moving average."""
 
 from copy import deepcopy
 from typing import Any
@@ -60,6 +60,6 @@ class MovingAverage(LatestWeights):
         self.steps = state["steps"]
 
 
-def weights_that_count(classifier: Classifier, decay: float | None) -> LatestWeights:
-    """The latest weights where there is no decay."""
+def make_averaging(classifier: Classifier, decay: float | None) -> LatestWeights:
+    """The moving average of the weights, or the latest ones where `decay` is None."""
     return LatestWeights(classifier) if decay is None else MovingAverage(classifier, decay)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tinyres.models import Classifier
 from tinyres.params import Adversarial, Loss
-from tinyres.training.optimization import kept_running_statistics
+from tinyres.training.descent import kept_running_statistics
 
 PGD_REACH = 2.5  # how far all steps together could go, in epsilons (Madry et al., 2018, section 5)
 

@@ -6,6 +6,7 @@ import time
 from tqdm import tqdm
 
 from tinyres.common.curves import EpochRecord
+from tinyres.params import Params
 
 MEASURED_SECONDS = 5.0  # of training before the cost of the whole run is estimated
 WORTH_SAYING_SECONDS = 60.0
@@ -13,10 +14,19 @@ REFRESH_SECONDS = 1.0  # at most this often is the device asked for the loss so 
 
 
 class Progress:
-    """Shows one training. The device is only asked for numbers when `due` says so."""
+    """Shows one training. The device is only asked for numbers when `due` says so.
 
-    def __init__(self, name: str, epochs: int, images: int, on_cpu: bool, speaks: bool = True) -> None:
-        self.name, self.epochs, self.images = name, epochs, images
+    Args:
+        name: the model's.
+        params: epochs, early_stopping.
+        images: number of training images.
+        on_cpu: whether the cost of the whole training is announced.
+        speaks: whether anything is shown.
+    """
+
+    def __init__(self, name: str, params: Params, images: int, on_cpu: bool, speaks: bool = True) -> None:
+        self.name, self.epochs, self.images = name, params.epochs, images
+        self.may_stop_early = params.early_stopping.patience is not None
         self.speaks = speaks
         self.announces_cost = on_cpu
         self.is_terminal = speaks and sys.stderr.isatty()
@@ -60,7 +70,10 @@ class Progress:
             rate = (seen - self.first_image_count) / elapsed
             seconds = epochs_left * self.images / rate
             if seconds > WORTH_SAYING_SECONDS:
-                self.say(f"{rate:.0f} images/s on this CPU: about {duration(seconds)} for what is left of the training")
+                left = f"about {duration(seconds)} for what is left of the training"
+                if self.may_stop_early:
+                    left = f"at most {left}, which early stopping may end sooner"
+                self.say(f"{rate:.0f} images/s on this CPU: {left}")
 
     def epoch_ends(self, record: EpochRecord) -> None:
         """Close the bar and print the epoch's line."""

@@ -16,10 +16,11 @@ from tinyres.models.inference import accuracy_of
 from tinyres.models.machine import Machine, prepare_machine
 from tinyres.params import Params, plain
 from tinyres.training import ROOMS
-from tinyres.training.batches import place, seed_weights
-from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.checkpoint_store import CheckpointStore
 from tinyres.training.initial_weights import InitialWeights, initialise
-from tinyres.training.trainer import Trainer
+from tinyres.training.placement import place
+from tinyres.training.seeds import seed_weights
+from tinyres.training.trainer import Trainer, TrainerImages
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def train_model(
 
     with recorder.record(describe_training(description, key, task, machine)) as record:
         curves = trainer.fit(after_epoch=record.epochs)
-        originals = trainer.train.first(task.originals)
+        originals = trainer.images.train.first(task.originals)
         model = Path("models") / name
         save_model(model, trainer.classifier, description)
         write_curves(Path("plots/history") / f"{name}.csv", curves)
@@ -126,15 +127,15 @@ def make_trainer(
     seed_weights(params.seed)
     classifier = initialise(build(description), initial, params.models[description.name]).to(machine.device)
     prefix, followed = task.followed
+    train, monitored = (place(split, params.runtime.data, machine.device) for split in (task.train, followed))
+    images = TrainerImages(train, monitored, prefix, len(description.classes))
     return Trainer(
         params,
         description.name,
         classifier,
-        len(description.classes),
-        place(task.train, params.runtime.data, machine.device),
-        (prefix, place(followed, params.runtime.data, machine.device)),
+        images,
         machine,
-        Checkpoints(key),
+        CheckpointStore(key),
     )
 
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,23 +18,28 @@ from tinyres.models import Classifier
 from tinyres.models.inference import BATCH_SIZE, logits_of
 from tinyres.models.machine import Machine
 from tinyres.params import Params
-from tinyres.training.averaging import weights_that_count
-from tinyres.training.batches import ResidentSplit, batch_bounds, batches, plan_epoch, seed_of
-from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.averaging import make_averaging
+from tinyres.training.batches import batch_bounds, batches, plan_epoch
+from tinyres.training.checkpoint_store import CheckpointStore
+from tinyres.training.descent import make_descent
 from tinyres.training.early_stopping import epochs_since_best, has_stalled
 from tinyres.training.interruption import StopRequest, stop_on_signal
 from tinyres.training.objective import Objective
-from tinyres.training.optimization import Schedule, make_descent, make_optimizer
+from tinyres.training.optimizers import make_optimizer
+from tinyres.training.placement import DeviceSplit
 from tinyres.training.progress import Progress
+from tinyres.training.schedules import Schedule
+from tinyres.training.seeds import seed_of
 
-NETWORK_RANDOMNESS = 1  # names the seed of what a network draws itself (dropout), apart from shuffling
+NETWORK_RANDOMNESS = 1  # names the seed of what a network samples itself (dropout), apart from shuffling
 
 
 class Sums:
     """Loss, right answers and images of an epoch so far, on the device: read once per epoch, not per step."""
 
     def __init__(self, device: torch.device) -> None:
-        self.values = torch.zeros(3, dtype=torch.float64, device=device)
+        self.dtype = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+        self.values = torch.zeros(3, dtype=self.dtype, device=device)
         self.bad_step = torch.full((), math.inf, device=device)
         """The first step whose loss was not finite."""
 
@@ -41,15 +47,26 @@ class Sums:
         """Count one batch; `loss` is its mean. A mixed image is right as the class that it has most of."""
         likeliest = labels if labels.ndim == 1 else labels.argmax(dim=1)
         right = (logits.argmax(dim=1) == likeliest).sum()
-        self.values += torch.stack(
-            [loss.double() * len(labels), right.double(), right.new_tensor(len(labels)).double()]
-        )
+        total_loss, images = loss.to(self.dtype) * len(labels), right.new_tensor(len(labels))
+        self.values += torch.stack([total_loss, right.to(self.dtype), images.to(self.dtype)])
         self.bad_step.clamp_(max=torch.where(loss.isfinite(), math.inf, float(step)))
 
     def read(self) -> tuple[float, float, int]:
         """Mean loss, accuracy and number of images; waits for the device."""
         loss, right, seen = self.values.tolist()
         return loss / seen, right / seen, int(seen)
+
+
+@dataclass(frozen=True)
+class TrainerImages:
+    """The images of one training."""
+
+    train: DeviceSplit
+    monitored: DeviceSplit
+    """Followed after every epoch."""
+    prefix: str
+    """Of its columns in the curves: `val` or `test`. Only validation images can end the training early."""
+    classes: int
 
 
 class Trainer:
@@ -60,10 +77,7 @@ class Trainer:
             early_stopping.
         name: the model's name, for what is shown.
         classifier: on the machine's device; trained in place.
-        classes: how many it tells apart.
-        train: the training images.
-        monitored: prefix (`val` or `test`) and split followed after every epoch. Only a validation split can end the
-            training early.
+        images: what it learns from, and what is followed meanwhile.
         machine: device and precision.
         checkpoints: where states are kept until the training has ended.
     """
@@ -73,14 +87,11 @@ class Trainer:
         params: Params,
         name: str,
         classifier: Classifier,
-        classes: int,
-        train: ResidentSplit,
-        monitored: tuple[str, ResidentSplit],
+        images: TrainerImages,
         machine: Machine,
-        checkpoints: Checkpoints,
+        checkpoints: CheckpointStore,
     ) -> None:
-        self.params, self.classifier, self.train, self.machine = params, classifier, train, machine
-        self.monitored_prefix, self.monitored = monitored
+        self.params, self.classifier, self.images, self.machine = params, classifier, images, machine
         self.checkpoints = checkpoints
         self.processes = machine.processes
         if 2 * self.processes.size * params.optimizer.accumulation > params.batch_size:
@@ -92,16 +103,16 @@ class Trainer:
         if machine.compiles:
             mode = "reduce-overhead" if machine.device.type == "cuda" else "default"  # CUDA graphs
             forward = torch.compile(forward, mode=mode)
-        height, width = train.images.shape[2:]
-        self.augmentation = BatchAugmentation(params.augment.online, height, width, classes, machine.device)
+        height, width = images.train.images.shape[2:]
+        self.augmentation = BatchAugmentation(params.augment.online, height, width, images.classes, machine.device)
         self.objective = Objective(classifier, forward, params.loss)
         self.optimizer = make_optimizer(classifier.network, params)
-        steps = len(batch_bounds(len(train), params.batch_size, self.processes.size))
+        steps = len(batch_bounds(len(images.train), params.batch_size, self.processes.size))
         self.schedule = Schedule(self.optimizer, params, steps)
         self.descend = make_descent(classifier.network, self.optimizer, params)
-        self.weights = weights_that_count(classifier, params.optimizer.averaging)
+        self.averaging = make_averaging(classifier, params.optimizer.averaging)
         on_cpu, speaks = machine.device.type == "cpu", self.processes.rank == 0
-        self.progress = Progress(name, params.epochs, len(train), on_cpu, speaks)
+        self.progress = Progress(name, params, len(images.train), on_cpu, speaks)
         self.history: list[EpochRecord] = []
         self.best_network: dict[str, Tensor] | None = None
         self.epoch = 0
@@ -130,7 +141,7 @@ class Trainer:
                 if self.processes.rank == 0:
                     self.checkpoints.save(self._state())
                 after_epoch(self.history)
-        chosen = self.best_network or self.weights.classifier.network.state_dict()
+        chosen = self.best_network or self.averaging.classifier.network.state_dict()
         self.classifier.network.load_state_dict(chosen)
         return self.history
 
@@ -147,12 +158,13 @@ class Trainer:
         started, first_step = time.perf_counter(), self.step
         seed, epoch = self.params.seed, self.epoch
         rank, ranks = self.processes.rank, self.processes.size
-        plan = plan_epoch(len(self.train), self.params.batch_size, self.params.augment.online, seed, epoch, rank, ranks)
+        count, batch_size, policy = len(self.images.train), self.params.batch_size, self.params.augment.online
+        plan = plan_epoch(count, batch_size, policy, seed, epoch, rank, ranks)
         if self.step == 0:
             torch.manual_seed(seed_of(seed, epoch, NETWORK_RANDOMNESS, *([rank] if rank else [])))
         self.classifier.train()
         self.progress.epoch_starts(epoch, len(plan.bounds), self.step)
-        for pixels, labels in batches(self.train, plan, self.augmentation, first=self.step):
+        for pixels, labels in batches(self.images.train, plan, self.augmentation, first=self.step):
             self._train_step(pixels, labels, plan.sizes[self.step] / ranks)
             self.step += 1
             self._show_progress()
@@ -172,7 +184,7 @@ class Trainer:
             ) from None
         for answer in answers:
             self.sums.add(*answer, self.step)
-        self.weights.after_step()
+        self.averaging.after_step()
         self.schedule.after_step()
 
     def _add_gradient(
@@ -207,25 +219,25 @@ class Trainer:
         self.history.append(record)
         self.progress.epoch_ends(record)
         if self.params.early_stopping.restore_best and epochs_since_best(self.history) == 0:
-            best = self.weights.classifier.network.state_dict()
+            best = self.averaging.classifier.network.state_dict()
             self.best_network = {name: value.clone() for name, value in best.items()}
 
     def _look_at_monitored(self) -> EpochRecord:
         mine = slice(self.processes.rank, None, self.processes.size)
-        logits = logits_of(self.weights.classifier, self.monitored.images[mine], BATCH_SIZE, self.machine)
-        labels = self.monitored.labels[mine].cpu()
+        logits = logits_of(self.averaging.classifier, self.images.monitored.images[mine], BATCH_SIZE, self.machine)
+        labels = self.images.monitored.labels[mine].cpu()
         loss = F.cross_entropy(logits, labels, reduction="sum")
         right = (logits.argmax(dim=1) == labels).sum()
-        sums = torch.stack([loss.double(), right.double()]).to(self.machine.device)
-        mean_loss, accuracy = (self.processes.sum(sums) / len(self.monitored)).tolist()
-        return {f"{self.monitored_prefix}_loss": mean_loss, f"{self.monitored_prefix}_accuracy": accuracy}
+        sums = torch.stack([loss.double(), right.double()]).to(self.machine.device, self.sums.dtype)
+        mean_loss, accuracy = (self.processes.sum(sums) / len(self.images.monitored)).tolist()
+        return {f"{self.images.prefix}_loss": mean_loss, f"{self.images.prefix}_accuracy": accuracy}
 
     def _show_progress(self) -> None:
         self.progress.step()
         if self.progress.due():
             self._check_finite()
             loss, accuracy, seen = self.sums.read()
-            epochs_left = self.params.epochs - self.epoch - seen / len(self.train)
+            epochs_left = self.params.epochs - self.epoch - seen / len(self.images.train)
             self.progress.show(loss, accuracy, seen, epochs_left)
 
     def _check_finite(self) -> None:
@@ -250,7 +262,7 @@ class Trainer:
             "network": self.classifier.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.schedule.scheduler.state_dict(),
-            "average": self.weights.state(),
+            "average": self.averaging.state(),
             "epoch": self.epoch,
             "step": self.step,
             "sums": self.sums.values,
@@ -265,7 +277,7 @@ class Trainer:
         self.classifier.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.scheduler.load_state_dict(state["scheduler"])
-        self.weights.restore(state["average"])
+        self.averaging.restore(state["average"])
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
         self.best_network = state["best_network"]
         device = self.machine.device

@@ -6,7 +6,7 @@ from mlflow.entities import Run
 
 from tinyres.tracking.lineage import EXPERIMENT, STAGE
 from tinyres.tracking.store import TRAINING, Store, trouble
-from tinyres.training.checkpoint import Checkpoints
+from tinyres.training.checkpoint_store import CheckpointStore
 
 
 class Curves:
@@ -44,7 +44,7 @@ class Curves:
             self.epochs()
             if self.run is not None:
                 self.store.client.set_terminated(self.run.info.run_id, status)
-                Checkpoints(self.run.data.tags[TRAINING]).remove()
+                CheckpointStore(self.run.data.tags[TRAINING]).remove()
         except Exception as error:  # as above
             self._tell(error)
 

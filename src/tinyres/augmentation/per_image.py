@@ -11,7 +11,7 @@ Bounds = list[tuple[int, int]]
 
 
 @dataclass
-class Rows:
+class PerImage:
     """Tensors, or more of these, with N rows each; None for what is not asked for."""
 
     def __getitem__(self, rows: Tensor | slice) -> Self:

@@ -1,4 +1,4 @@
-"""Checkpoints of one training, found again only by the same parameters, code and data.
+"""CheckpointStore of one training, found again only by the same parameters, code and data.
 
 They lie outside of every DVC output, since DVC removes outputs before it runs a stage, and in the repository itself,
 since the folders of queued experiments do not last.
@@ -13,10 +13,15 @@ import torch
 from tinyres.common.repository import project_root
 
 
-class Checkpoints:
-    """The last two checkpoints of the training that `key` names (a hash of its parameters, code and data)."""
+class CheckpointStore:
+    """The last two checkpoints of one training.
+
+    Args:
+        key: names the training: a hash of its parameters, code and data.
+    """
 
     def __init__(self, key: str) -> None:
+        self.key = key
         self.folder = project_root() / ".checkpoints" / key
         self.latest = self.folder / "latest.pt"
         self.previous = self.folder / "previous.pt"
@@ -31,7 +36,7 @@ class Checkpoints:
         draft = self.folder / f"draft-{os.getpid()}.pt"
         try:
             with draft.open("wb") as stream:
-                torch.save(state, stream)
+                torch.save({"training": self.key, "state": state}, stream)
                 stream.flush()
                 os.fsync(stream.fileno())
             if self.latest.exists():
@@ -41,14 +46,19 @@ class Checkpoints:
             draft.unlink(missing_ok=True)
 
     def load(self) -> dict[str, Any] | None:
-        """The newest state that can be read, in host memory, or None. Nothing is unpickled; a file cut short is passed
-        over."""
+        """The newest state that can be read, in host memory, or None where there is none.
+
+        Nothing but tensors and plain values is unpickled. A file that is damaged, or is no checkpoint of this training,
+        is passed over.
+        """
         for file in (self.latest, self.previous):
             try:
-                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-            except (OSError, RuntimeError, EOFError, ValueError):
+                content = torch.load(file, map_location="cpu", weights_only=True)
+            except Exception:  # a damaged archive or index raises whatever its first wrong byte leads to
                 continue
-            return state
+            if isinstance(content, dict) and content.get("training") == self.key:
+                state: dict[str, Any] = content["state"]
+                return state
         return None
 
     def remove(self) -> None:
