@@ -13,18 +13,18 @@ from tinyres.common.errors import UserError, told_in_one_sentence
 from tinyres.common.model_folder import read_model_description
 from tinyres.common.pixels import channels_first
 from tinyres.evaluation.ablation import (
-    Effects,
+    FactorialEffects,
     Network,
     arrange,
     check_comparable,
-    effects_of,
-    effects_table,
+    factorial_effects,
+    factorial_effects_table,
     networks_table,
 )
 from tinyres.evaluation.assessment import assess
 from tinyres.evaluation.complexity import multiply_accumulates
 from tinyres.evaluation.results import record_results
-from tinyres.figures.curves import draw_curves
+from tinyres.figures.curves import plot_curves
 from tinyres.models import count_parameters, load_model
 from tinyres.models.inference import logits_of
 from tinyres.models.machine import Machine, prepare_machine
@@ -41,8 +41,8 @@ def main(data: Path, folders: list[Path]) -> None:
     check_comparable([read_model_description(folder) for folder in folders])
     test = read_split(data / "subset" / "test")
     networks = arrange([measure(folder, test, params.evaluate.batch_size, machine) for folder in folders])
-    effects = effects_of({changes: each.assessment.right for changes, each in networks.items()})
-    files = [*write_results(list(networks.values()), effects), *draw_histories(folders)]
+    effects = factorial_effects({changes: each.assessment.correct for changes, each in networks.items()})
+    files = [*write_results(list(networks.values()), effects), *plot_histories(folders)]
     # The other two have their runs in the study that trained them.
     own = [folder.name for folder in folders if study_of(folder) == Path()]
     figures = {each.name: each.figures() for each in networks.values() if each.name in own}
@@ -65,22 +65,22 @@ def study_of(folder: Path) -> Path:
     return folder.parent.parent
 
 
-def write_results(networks: list[Network], effects: Effects) -> list[Path]:
+def write_results(networks: list[Network], effects: FactorialEffects) -> list[Path]:
     """Both tables for readers, the first for programs as well, and all numbers for `dvc metrics`."""
     files = [METRICS / "ablation.md", METRICS / "ablation.csv"]
     table = networks_table(networks)
-    write_text(files[0], table.render("md") + "\n" + effects_table(effects).render("md"))
+    write_text(files[0], table.render("md") + "\n" + factorial_effects_table(effects).render("md"))
     write_text(files[1], table.render("csv"))
     results = {each.name: each.figures() for each in networks}
     write_json(METRICS / "ablation.json", results | {"effects": effects.figures()})
     return files
 
 
-def draw_histories(folders: list[Path]) -> list[Path]:
+def plot_histories(folders: list[Path]) -> list[Path]:
     histories = {each.name: read_curves(study_of(each) / f"plots/history/{each.name}.csv") for each in folders}
     files = [PLOTS / "accuracy.png", PLOTS / "loss.png"]
     for file in files:
-        draw_curves(file, histories, file.stem)
+        plot_curves(file, histories, file.stem)
     return files
 
 

@@ -14,7 +14,7 @@ from tinyres.common.dataset import Images, Split, read_description, read_split, 
 from tinyres.common.errors import told_in_one_sentence
 from tinyres.common.pixels import channels_first
 from tinyres.copies.pipelines import copies_of
-from tinyres.figures.images import draw_augmentations, draw_labelled_images
+from tinyres.figures.images import plot_augmentations, plot_labelled_images
 from tinyres.params import OnlineAugmentation, read_params
 
 SUBSET = Path("data/subset")
@@ -29,8 +29,8 @@ def main() -> None:
     classes = read_description(SUBSET).classes
     shown = train.take(np.arange(min(SHOWN_IMAGES, len(train))))
     labels = [classes[label].replace("_", " ") for label in train.labels[:GRID_IMAGES]]
-    draw_labelled_images("plots/training_images.png", train.images[:GRID_IMAGES], labels)
-    draw_augmentations("plots/augmentations.png", [
+    plot_labelled_images("plots/training_images.png", train.images[:GRID_IMAGES], labels)
+    plot_augmentations("plots/augmentations.png", [
         ("original", shown.images),
         *offline_views(copies, params.augment.offline, len(train)),
         *online_views(params.augment.online, shown, len(classes), params.seed),

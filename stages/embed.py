@@ -13,7 +13,7 @@ from tinyres.common.errors import told_in_one_sentence
 from tinyres.common.pixels import channels_first
 from tinyres.evaluation.embedding import Groups, clustering, project_side_by_side
 from tinyres.evaluation.results import record_results
-from tinyres.figures.embeddings import draw_embeddings
+from tinyres.figures.embeddings import plot_embeddings
 from tinyres.models import load_model
 from tinyres.models.inference import BATCH_SIZE, features_of
 from tinyres.models.machine import prepare_machine
@@ -44,7 +44,7 @@ def main(names: list[str]) -> None:
             save_array(draft / f"{name}_features.npy", features[name])
             save_array(draft / f"{name}_tsne.npy", points[name])
     write_json("metrics/embed.json", figures)
-    draw_embeddings(PICTURE, points, test.labels, data.classes, data.superclasses)
+    plot_embeddings(PICTURE, points, test.labels, data.classes, data.superclasses)
     record_results(params.tracking.experiment, figures, [PICTURE], "embed", {})
 
 

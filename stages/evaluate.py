@@ -24,17 +24,17 @@ from tinyres.evaluation.assessment import (
     per_class_rows,
 )
 from tinyres.evaluation.comparison import evaluation_tag
-from tinyres.evaluation.predictions import Answers, write_answers
+from tinyres.evaluation.predictions import Predictions, write_predictions
 from tinyres.evaluation.registry import TEST_IMAGES, register_models
 from tinyres.evaluation.results import record_results
 from tinyres.evaluation.superclasses import Superclasses
 from tinyres.evaluation.tables import Table, accuracy_table, against_first, classification_table, extremes_table
 from tinyres.evaluation.uncertainty import compare
-from tinyres.figures.confusion import draw_confusion
-from tinyres.figures.curves import draw_curves
-from tinyres.figures.gains import draw_gains
-from tinyres.figures.images import draw_gallery
-from tinyres.figures.reliability import draw_reliability
+from tinyres.figures.confusion import plot_confusion
+from tinyres.figures.curves import plot_curves
+from tinyres.figures.gains import plot_gains
+from tinyres.figures.images import plot_gallery
+from tinyres.figures.reliability import plot_reliability
 from tinyres.models import load_model
 from tinyres.models.inference import logits_of
 from tinyres.models.machine import Machine, prepare_machine
@@ -64,7 +64,7 @@ def main(names: list[str]) -> None:
     results = {name: single_figures(each, superclasses) for name, each in assessments.items()}
     if len(every) > len(test):
         for name, each in on_every.items():
-            results[name]["test_accuracy_all"] = each.top1
+            results[name]["test_accuracy_all"] = each.accuracy
     difference = difference_of_two(list(assessments.values()))
     write_json(METRICS / "evaluate.json", results | ({"difference": difference} if difference else {}))
     figures = {name: end_of_training(name) | values for name, values in results.items()}
@@ -72,9 +72,9 @@ def main(names: list[str]) -> None:
     figures[names[-1]] |= against_first(difference)
     files = [
         *write_tables(figures, reference, assessments, data),
-        *draw_figures(assessments, data, superclasses),
-        *(draw_predictions(name, on_every[name], every, len(test), params.evaluate.gallery, data) for name in names),
-        *(write_predictions(name, each) for name, each in assessments.items()),
+        *plot_results(assessments, data, superclasses),
+        *(plot_gallery_of(name, on_every[name], every, len(test), params.evaluate.gallery, data) for name in names),
+        *(save_predictions(name, each) for name, each in assessments.items()),
     ]
     tags = evaluation_tag(names, reference) | {TEST_IMAGES: data.sha256["test"]}
     record_results(params.tracking.experiment, figures, files, "evaluate", tags)
@@ -111,7 +111,7 @@ def difference_of_two(assessments: list[Assessment]) -> dict[str, float]:
     if len(assessments) != 2:
         return {}
     first, second = assessments
-    return compare(first.right, second.right).figures()
+    return compare(first.correct, second.correct).figures()
 
 
 def summary(figures: dict[str, dict[str, float]], difference: dict[str, float]) -> dict[str, dict[str, float]]:
@@ -167,10 +167,10 @@ def classification(name: str, assessment: Assessment, reference: Reference | Non
     return classification_table(classification_rows(assessment, classes), reference.name if reference else "", source)
 
 
-def write_predictions(name: str, assessment: Assessment) -> Path:
+def save_predictions(name: str, assessment: Assessment) -> Path:
     """What the network answered on each test image, for `tinyres promote`."""
     file = Path("data") / f"predictions_{name}.csv"
-    write_answers(file, Answers(assessment.labels, assessment.predicted, assessment.probability))
+    write_predictions(file, Predictions(assessment.labels, assessment.predicted, assessment.probability))
     return file
 
 
@@ -187,7 +187,7 @@ def write_rows(file: Path, rows: list[dict[str, str]], columns: list[str] | None
     write_text(file, text.getvalue())
 
 
-def draw_figures(
+def plot_results(
     assessments: dict[str, Assessment], data: Description, superclasses: Superclasses | None
 ) -> list[Path]:
     """Accuracy and loss charts and the reliability of all models, each one's confusion matrix, what the second of two
@@ -195,20 +195,20 @@ def draw_figures(
     histories = {name: read_curves(HISTORY / f"{name}.csv") for name in assessments}
     files = [PLOTS / "accuracy.png", PLOTS / "loss.png"]
     for file in files:
-        draw_curves(file, histories, file.stem)
+        plot_curves(file, histories, file.stem)
     files.append(PLOTS / "reliability.png")
-    draw_reliability(files[-1], {name: each.calibration for name, each in assessments.items()})
+    plot_reliability(files[-1], {name: each.calibration for name, each in assessments.items()})
     for name, each in assessments.items():
         files.append(PLOTS / f"confusion_{name}.png")
-        draw_confusion(files[-1], each.confusion, data.classes, superclasses)
+        plot_confusion(files[-1], each.confusion, data.classes, superclasses)
     if len(assessments) == 2:
         files.append(PLOTS / "class_gain.png")
         gains = [(data.classes[label], 100 * gain) for label, gain in class_gains(*assessments.values())]
-        draw_gains(files[-1], gains, list(assessments))
+        plot_gains(files[-1], gains, list(assessments))
     return files
 
 
-def draw_predictions(
+def plot_gallery_of(
     name: str, assessment: Assessment, images: Split, tested: int, first: list[int], data: Description
 ) -> Path:
     """The gallery: the images that the study names, then the first of the `tested` last ones, twenty in all."""
@@ -218,7 +218,7 @@ def draw_predictions(
     others = [number for number in range(len(images) - tested, len(images)) if number not in first]
     shown = [*first, *others][:GALLERY_IMAGES]
     file = PLOTS / f"gallery_{name}.png"
-    draw_gallery(
+    plot_gallery(
         file,
         images.images[shown],
         predicted=[data.classes[assessment.predicted[number]] for number in shown],

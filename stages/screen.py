@@ -14,7 +14,7 @@ from tinyres.common.dataset import read_description, read_split
 from tinyres.common.errors import UserError, told_in_one_sentence
 from tinyres.common.hashes import hash_value
 from tinyres.common.model_folder import ModelDescription
-from tinyres.evaluation.screening import effects_of, effects_table, runs_table, screening_design
+from tinyres.evaluation.screening import ingredient_effects, ingredient_effects_table, runs_table, screening_design
 from tinyres.models.inference import accuracy_of
 from tinyres.models.machine import Machine, prepare_machine
 from tinyres.params import Params, load_yaml, read_params
@@ -62,8 +62,8 @@ def main(network: str, file: Path) -> None:
         chosen = {name: values for (name, values), has in zip(ingredients.items(), row, strict=True) if has}
         runs.append(make_run(len(runs), network, chosen, task))
     accuracies = train_all(runs, task)
-    effects = dict(zip(ingredients, effects_of(design, accuracies), strict=True))
-    write_text(METRICS / "ingredients.md", effects_table(effects, ingredients).render("md"))
+    effects = dict(zip(ingredients, ingredient_effects(design, accuracies), strict=True))
+    write_text(METRICS / "ingredients.md", ingredient_effects_table(effects, ingredients).render("md"))
     write_text(METRICS / "runs.csv", runs_table(list(ingredients), design, accuracies).render("csv"))
 
 

@@ -13,7 +13,15 @@ from torch import nn
 from networks import model
 from tinyres.common.errors import UserError
 from tinyres.common.model_folder import ModelDescription
-from tinyres.evaluation.ablation import CELLS, Network, arrange, changes_of, check_comparable, effects_of, effects_table
+from tinyres.evaluation.ablation import (
+    CELLS,
+    Network,
+    arrange,
+    changes_of,
+    check_comparable,
+    factorial_effects,
+    factorial_effects_table,
+)
 from tinyres.evaluation.assessment import assess
 from tinyres.evaluation.complexity import multiply_accumulates
 from tinyres.models import build_network, count_parameters
@@ -101,9 +109,9 @@ def test_neither_change_costs_parameters_but_the_small_convolution_has_fewer():
 
 @given(answers)
 def test_the_two_main_effects_add_up_to_the_gain(four):
-    right = by_changes(four)
-    accuracy = {changes: each.mean() for changes, each in right.items()}
-    effects = effects_of(right)
+    correct = by_changes(four)
+    accuracy = {changes: each.mean() for changes, each in correct.items()}
+    effects = factorial_effects(correct)
     assert effects.gain.value == pytest.approx(accuracy[True, True] - accuracy[False, False])
     assert effects.stem.value + effects.pool.value == pytest.approx(effects.gain.value)
     assert effects.interaction.value == pytest.approx(
@@ -116,25 +124,25 @@ def test_the_two_main_effects_add_up_to_the_gain(four):
 
 @given(answers)
 def test_shares_are_told_only_of_a_gain_that_is_told_and_then_add_up_to_one(four):
-    effects = effects_of(by_changes(four))
+    effects = factorial_effects(by_changes(four))
     shares = effects.shares()
     assert (shares is None) == (effects.gain.low <= 0 <= effects.gain.high)
     assert shares is None or sum(shares.values()) == pytest.approx(1)
 
 
 def test_shares_of_known_accuracies():
-    right = {changes: np.arange(1000) < hits for changes, hits in zip(CELLS, (500, 580, 520, 600), strict=True)}
-    effects = effects_of(right)
+    correct = {changes: np.arange(1000) < hits for changes, hits in zip(CELLS, (500, 580, 520, 600), strict=True)}
+    effects = factorial_effects(correct)
     assert effects.shares() == {"stem": pytest.approx(0.8), "pool": pytest.approx(0.2)}
     assert effects.interaction.value == pytest.approx(0)
-    assert [row[-1] for row in effects_table(effects).rows] == ["80.0", "20.0", "100.0", ""]
+    assert [row[-1] for row in factorial_effects_table(effects).rows] == ["80.0", "20.0", "100.0", ""]
 
 
-def test_without_a_gain_the_shares_cannot_be_told():
+def test_without_a_gain_the_shares_are_undetermined():
     generator = np.random.default_rng(0)
-    effects = effects_of({changes: generator.random(1000) < 0.6 for changes in CELLS})
+    effects = factorial_effects({changes: generator.random(1000) < 0.6 for changes in CELLS})
     assert effects.shares() is None
-    assert [row[-1] for row in effects_table(effects).rows] == [*["cannot be told"] * 3, ""]
+    assert [row[-1] for row in factorial_effects_table(effects).rows] == [*["undetermined"] * 3, ""]
     assert "share" not in effects.figures()["stem"]
 
 

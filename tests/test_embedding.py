@@ -12,7 +12,7 @@ from sklearn.metrics import silhouette_score
 
 from tinyres.common.errors import UserError
 from tinyres.evaluation.embedding import clustering, project, project_side_by_side
-from tinyres.figures.embeddings import closer_look, draw_embeddings, reach
+from tinyres.figures.embeddings import closer_look, plot_embeddings, reach
 from tinyres.params import Embed
 
 EMBED = Embed(perplexity=5, iterations=250, neighbours=5)
@@ -154,7 +154,7 @@ def test_the_picture_has_a_closer_look_where_there_are_several_superclasses(tmp_
     labels = np.arange(40) % len(classes)
     points = {name: np.random.default_rng(k).normal(size=(40, 2)) for k, name in enumerate(("one", "two"))}
     for file in ("a.png", "b.png"):
-        draw_embeddings(tmp_path / file, points, labels, classes, of_these)
+        plot_embeddings(tmp_path / file, points, labels, classes, of_these)
     width, height = struct.unpack(">II", (tmp_path / "a.png").read_bytes()[16:24])
     assert round(height / width * 2) == rows
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

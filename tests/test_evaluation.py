@@ -31,9 +31,9 @@ def test_every_number_is_scikit_learns(images, classes, seed):
     logits, labels = predictions(images, classes, seed)
     every = np.arange(classes)
     result = assess(logits, labels)
-    assert result.top1 == accuracy_score(labels, logits.argmax(1))
+    assert result.accuracy == accuracy_score(labels, logits.argmax(1))
     assert result.loss == pytest.approx(log_loss(labels, softmax(logits.astype(np.float64), axis=1), labels=every))
-    assert np.array_equal(result.right, logits.argmax(1) == labels)
+    assert np.array_equal(result.correct, logits.argmax(1) == labels)
     assert np.array_equal(result.confusion, confusion_matrix(labels, logits.argmax(1), labels=every))
     if classes > 5:
         assert result.top5 == pytest.approx(top_k_accuracy_score(labels, logits, k=5, labels=every))
@@ -69,7 +69,7 @@ def test_a_network_that_is_sure_and_wrong_is_as_ill_calibrated_as_can_be():
 
 def test_equal_logits_go_to_the_smaller_label():
     result = assess(np.zeros((6, 6), np.float32), np.arange(6))
-    assert result.top1 == 1 / 6
+    assert result.accuracy == 1 / 6
     assert result.top5 == pytest.approx(5 / 6)
     assert (result.confusion[:, 0] == 1).all()
 

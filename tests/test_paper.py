@@ -12,27 +12,27 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyres.cli.paper.claims import (
+from tinyres.cli.paper.claims import CLAIMS
+from tinyres.cli.paper.page import NOT_RUN, PAGE, find, read_results, write_page
+from tinyres.cli.paper.verdicts import (
     BEST,
-    CLAIMS,
     OBJECTS,
     WORST,
     Finding,
-    Interval,
     Verdict,
     difference_interval,
+    is_above,
     share_interval,
 )
-from tinyres.cli.paper.page import NOT_RUN, PAGE, find, read_results, write_page
 from tinyres.common.errors import UserError
-from tinyres.evaluation.uncertainty import wilson_interval
+from tinyres.evaluation.uncertainty import Estimate, wilson_interval
 from tinyres.params import load_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 TREE = yaml.safe_load((ROOT / "tests/cifar100_superclasses.yaml").read_text(encoding="utf-8"))
 SUPERCLASSES = {name: superclass for superclass, names in TREE.items() for name in names}
 ALL = {claim.name: claim for claims in CLAIMS.values() for claim in claims}
-BETTER = "The modified network is the better one"
+BETTER = "The modified network is better"
 
 
 def write_study(
@@ -107,10 +107,10 @@ def test_the_page_is_what_the_results_here_give():
     assert shown == write_page(ROOT), "out of date: run `tinyres paper`"
 
 
-def test_without_the_full_study_no_verdict_is_told(tmp_path):
+def test_without_the_full_study_every_verdict_is_undecided(tmp_path):
     shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
     page = write_page(tmp_path)
-    assert page.count(f"**cannot be told**: {NOT_RUN}.") == len(ALL)
+    assert page.count(f"**undecided**: {NOT_RUN}.") == len(ALL)
     assert not set(Counter(page.split("**"))) & {"holds", "does not hold"}
     assert "there is no metrics/evaluate.json" in page
     assert "70.19" in page
@@ -132,7 +132,7 @@ def test_a_smaller_study_fills_in_nothing(tmp_path, change, reason):
     change(root)
     page = write_page(root)
     assert reason in page
-    assert page.count(f"**cannot be told**: {NOT_RUN}.") == len(ALL)
+    assert page.count(f"**undecided**: {NOT_RUN}.") == len(ALL)
     assert "to 71.08)" not in page, "the results' own numbers are not shown"
 
 
@@ -166,8 +166,8 @@ def test_results_like_the_papers_confirm_all_that_it_says_but_what_contradicts_i
     ("test", "better"),
     [
         ((0.60, 0.75), "holds"),
-        ((0.70, 0.70), "cannot be told"),
-        ((0.70, 0.705), "cannot be told"),
+        ((0.70, 0.70), "undecided"),
+        ((0.70, 0.705), "undecided"),
         ((0.75, 0.6), "does not hold"),
     ],
 )
@@ -207,8 +207,8 @@ def test_other_results_turn_every_claim(tmp_path):
         ({"per_class": dict.fromkeys(SUPERCLASSES, 0.6)}, "Objects are recognised better than natural things"),
     ],
 )
-def test_what_lies_between_cannot_be_told(tmp_path, changes, claim):
-    assert verdicts(write_study(tmp_path, **changes))[claim] == "cannot be told"
+def test_what_lies_between_is_undecided(tmp_path, changes, claim):
+    assert verdicts(write_study(tmp_path, **changes))[claim] == "undecided"
 
 
 def test_every_claim_shows_the_numbers_behind_it(tmp_path):
@@ -251,10 +251,10 @@ def test_newcombes_interval_is_that_of_his_example():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"), [(0.1, 0.2, "holds"), (-0.1, 0.1, "cannot be told"), (-0.2, -0.1, "does not hold")]
+    ("low", "high", "verdict"), [(0.1, 0.2, "holds"), (-0.1, 0.1, "undecided"), (-0.2, -0.1, "does not hold")]
 )
 def test_an_interval_decides_only_where_it_lies_on_one_side(low, high, verdict):
-    assert Interval((low + high) / 2, low, high).is_above(0) == Verdict(verdict)
+    assert is_above(Estimate((low + high) / 2, low, high), 0) == Verdict(verdict)
 
 
 def test_parameters_without_the_papers_figures_are_one_sentence(tmp_path):

@@ -20,7 +20,7 @@ from tinyres.cli.main import main
 from tinyres.cli.promotion import Verdict, promote
 from tinyres.common.errors import UserError
 from tinyres.common.model_folder import ModelDescription, weights_hash
-from tinyres.evaluation.predictions import Answers, read_answers, write_answers
+from tinyres.evaluation.predictions import Predictions, read_predictions, write_predictions
 from tinyres.evaluation.registry import TEST_IMAGES, register_models, registered_name
 from tinyres.models import build, save_model
 from tinyres.tracking.store import WEIGHTS, Store
@@ -79,7 +79,7 @@ def evaluate(
     actual = np.arange(IMAGES) % labels
     predicted = np.where(np.isin(np.arange(IMAGES), right), actual, 1 - actual % 2)
     file = Path(f"data/predictions_{name}.csv")
-    write_answers(file, Answers(actual, predicted, np.full(IMAGES, 0.75)))
+    write_predictions(file, Predictions(actual, predicted, np.full(IMAGES, 0.75)))
     store.log_files(run_id, [file], "evaluate")
     store.log_final(run_id, {}, {TEST_IMAGES: images})
     register_models(experiment, [name])
@@ -271,25 +271,25 @@ def test_predict_takes_the_champion(root, tinyres):
 @given(
     st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.floats(0, 1)), min_size=1, max_size=50),
 )
-def test_answers_come_back_as_they_were_written(tmp_path_factory, rows):
+def test_predictions_come_back_as_they_were_written(tmp_path_factory, rows):
     labels, predicted, probability = (np.array(column) for column in zip(*rows, strict=True))
-    file = tmp_path_factory.mktemp("answers") / "answers.csv"
-    write_answers(file, Answers(labels, predicted, probability))
-    read = read_answers(file)
+    file = tmp_path_factory.mktemp("predictions") / "predictions.csv"
+    write_predictions(file, Predictions(labels, predicted, probability))
+    read = read_predictions(file)
     assert np.array_equal(read.labels, labels)
     assert np.array_equal(read.predicted, predicted)
     assert np.allclose(read.probability, probability, rtol=1e-5, atol=0)
-    assert np.array_equal(read.right, labels == predicted)
+    assert np.array_equal(read.correct, labels == predicted)
     assert len(list(csv.DictReader(file.read_text().splitlines()))) == len(rows)
 
 
 @pytest.mark.parametrize(
     "text", ["", "label,predicted,probability\n", "a,b,c\n1,2,3\n", "label,predicted,probability\n1,2\n"]
 )
-def test_a_damaged_file_of_answers_is_told(tmp_path, text):
-    (tmp_path / "answers.csv").write_text(text)
-    with pytest.raises(UserError, match="holds no answers"):
-        read_answers(tmp_path / "answers.csv")
+def test_a_damaged_file_of_predictions_is_refused(tmp_path, text):
+    (tmp_path / "predictions.csv").write_text(text)
+    with pytest.raises(UserError, match="holds no predictions"):
+        read_predictions(tmp_path / "predictions.csv")
 
 
 GRAPHS = [ROOT / "dvc.yaml", *sorted(ROOT.glob("studies/*/dvc.yaml"))]

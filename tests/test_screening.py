@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tinyres.common.dataset import write_dataset
-from tinyres.evaluation.screening import effects_of, effects_table, runs_table, screening_design
+from tinyres.evaluation.screening import ingredient_effects, ingredient_effects_table, runs_table, screening_design
 from tinyres.params import flat, load_yaml, read_params, with_values
 from tinyres.sources import digits
 from tinyres.sources.subset import extract
@@ -43,7 +43,7 @@ def test_the_first_run_has_everything():
 @given(st.lists(st.floats(-0.1, 0.1), min_size=1, max_size=16), st.floats(0.2, 0.8))
 def test_what_ingredients_add_up_to_is_told_apart_exactly(added, base):
     design = screening_design(len(added))
-    effects = effects_of(design, base + design @ np.array(added))
+    effects = ingredient_effects(design, base + design @ np.array(added))
     assert [each.value for each in effects] == pytest.approx(added, abs=1e-12)
     for each in effects:
         assert each.with_it - each.without == pytest.approx(each.value, abs=1e-12)
@@ -56,7 +56,7 @@ def test_what_two_ingredients_do_to_each_other_is_nobodys_effect(count, data):
     first, second = data.draw(st.permutations(range(count)))[:2]
     design = screening_design(count)
     signs = np.where(design, 1, -1)
-    effects = effects_of(design, 0.5 + 0.01 * signs[:, first] * signs[:, second])
+    effects = ingredient_effects(design, 0.5 + 0.01 * signs[:, first] * signs[:, second])
     assert [each.value for each in effects] == pytest.approx([0] * count, abs=1e-12)
     assert all(each.low < -0.001 and each.high > 0.001 for each in effects)
 
@@ -66,7 +66,7 @@ def test_the_interval_holds_the_effect_as_often_as_it_says():
     design, true = screening_design(8), 0.02
     held = []
     for _ in range(1000):
-        effect = effects_of(design, 0.5 + true * design[:, 3] + generator.normal(0, 0.01, len(design)))[3]
+        effect = ingredient_effects(design, 0.5 + true * design[:, 3] + generator.normal(0, 0.01, len(design)))[3]
         held.append(effect.low <= true <= effect.high)
     assert np.mean(held) == pytest.approx(0.95, abs=0.02)
 
@@ -74,8 +74,8 @@ def test_the_interval_holds_the_effect_as_often_as_it_says():
 def test_the_table_begins_with_what_helps_most():
     made_of = {"first": {"a": 1}, "second": {"b": True, "c": "x"}, "third": {"d": 0.5}}
     design = screening_design(3)
-    effects = dict(zip(made_of, effects_of(design, 0.5 + design @ np.array([0.01, 0.03, -0.02])), strict=True))
-    rows = effects_table(effects, made_of).rows
+    effects = dict(zip(made_of, ingredient_effects(design, 0.5 + design @ np.array([0.01, 0.03, -0.02])), strict=True))
+    rows = ingredient_effects_table(effects, made_of).rows
     assert [(row[0], row[3], row[5]) for row in rows] == [
         ("second", "+3.00", "`b=true` `c=x`"),
         ("first", "+1.00", "`a=1`"),

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from tinyres.common.errors import UserError
-from tinyres.evaluation.predictions import Answers, read_answers
+from tinyres.evaluation.predictions import Predictions, read_predictions
 from tinyres.evaluation.registry import CHAMPION, TEST_IMAGES, champion, registry_lock, version_of
 from tinyres.evaluation.uncertainty import compare
 from tinyres.tracking.store import MODEL, Store, existing_uri, tracking_uri
@@ -61,14 +61,14 @@ def _judge(store: Store, version: ModelVersion, run: Run) -> tuple[bool, str]:
         return False, "is the champion already."
     with _told(f"The run of version {holder.version}, the champion, is not there; move the alias in the UI instead."):
         first, second = store.client.get_run(str(holder.run_id)), run
-    ones, others = _answers(store, first), _answers(store, second)
+    ones, others = _predictions(store, first), _predictions(store, second)
     same = first.data.tags.get(TEST_IMAGES) == second.data.tags.get(TEST_IMAGES)
     if not same or not np.array_equal(ones.labels, others.labels):
         raise UserError(
             f"Run {second.info.run_id} and run {first.info.run_id}, the champion's, were tested on different images, "
             "which no paired interval can compare; evaluate both on the same ones."
         )
-    difference = compare(ones.right, others.right)
+    difference = compare(ones.correct, others.correct)
     low, high = difference.test_accuracy_low, difference.test_accuracy_high
     told = (
         f"{100 * difference.test_accuracy:+.2f} points on the same {len(ones.labels)} test images, "
@@ -93,14 +93,14 @@ def _find(run_id: str) -> tuple[Store, Run]:
     return Store(client, run.info.experiment_id), run
 
 
-def _answers(store: Store, run: Run) -> Answers:
+def _predictions(store: Store, run: Run) -> Predictions:
     """What a run's model answered on each test image."""
     file = f"evaluate/predictions_{run.data.tags[MODEL]}.csv"
     with (
         TemporaryDirectory() as place,
         _told(f"Run {run.info.run_id} holds no {file}; `dvc repro -f evaluate` with its model adds it."),
     ):
-        return read_answers(store.client.download_artifacts(run.info.run_id, file, place))
+        return read_predictions(store.client.download_artifacts(run.info.run_id, file, place))
 
 
 @contextmanager

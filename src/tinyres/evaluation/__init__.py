@@ -1,1 +1,1 @@
-"""What trained networks get right, how sure that is, and how it is told: tables and MLflow's runs."""
+"""Evaluation of trained networks: test metrics, how uncertain they are, the tables, and what goes to MLflow's runs."""

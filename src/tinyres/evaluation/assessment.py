@@ -1,4 +1,4 @@
-"""What a trained network gets right and wrong on the test images."""
+"""Assessment of one network on the test images: accuracy, loss, calibration, scores by class and confusions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,53 +17,57 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Assessment:
-    """One model on one set of images."""
+    """One network on N images of K classes."""
 
     labels: Labels
-    """N."""
+    """The true labels (N)."""
     predicted: Labels
-    """N: the label with the highest logit."""
+    """The labels with the highest logit (N)."""
     probability: NDArray[np.float64]
-    """N: the probability given to `predicted`."""
+    """The probability of each predicted label (N)."""
     top5: float | None
-    """Share whose label is among the five highest; None with five classes or fewer, where it says nothing."""
+    """The share of images whose label is among the five highest logits; None with five classes or fewer, where it is
+    always 1."""
     loss: float
-    """Mean cross-entropy, nats."""
+    """Mean cross-entropy in nats."""
     confusion: NDArray[np.int64]
-    """K×K counts, actual by predicted."""
+    """Confusion matrix (K×K): the number of images by actual (row) and predicted (column) label."""
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """N: whether the highest logit is that of the label."""
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each prediction is correct (N)."""
         return self.predicted == self.labels
 
     @property
-    def top1(self) -> float:
-        """Share of images whose highest logit is right."""
-        return float(self.right.mean())
+    def accuracy(self) -> float:
+        """Top-1 accuracy, a fraction."""
+        return float(self.correct.mean())
 
     @property
     def calibration(self) -> Calibration:
-        """The probability of what was predicted against the share that is right."""
-        return calibrate(self.probability, self.right)
+        """Confidence against accuracy, in bins."""
+        return calibrate(self.probability, self.correct)
 
     @property
     def per_class(self) -> NDArray[np.float64]:
-        """Accuracy of each class (K); NaN for a class without images."""
+        """Accuracy on each class, fractions (K); NaN for a class without images."""
         counts = self.confusion.sum(axis=1)
         return np.divide(self.confusion.diagonal(), counts, out=np.full(len(counts), np.nan), where=counts > 0)
 
     def figures(self) -> dict[str, float]:
-        """The single numbers, under the names that metrics and MLflow use; the interval is Wilson's at 95 %."""
-        low, high = wilson_interval(int(self.right.sum()), len(self.labels))
-        figures = {"test_accuracy": self.top1, "test_accuracy_low": low, "test_accuracy_high": high}
+        """Return the scalar metrics under the names that the metrics files and MLflow use.
+
+        The interval of the accuracy is Wilson's at 95 %.
+        """
+        low, high = wilson_interval(int(self.correct.sum()), len(self.labels))
+        figures = {"test_accuracy": self.accuracy, "test_accuracy_low": low, "test_accuracy_high": high}
         if self.top5 is not None:
             figures["test_top5"] = self.top5
         return figures | {"test_loss": self.loss, "test_ece": self.calibration.error}
 
 
 def assess(logits: Logits, labels: Labels) -> Assessment:
-    """Compare logits (N×K) with labels (N)."""
+    """Assess logits (N×K) against the true labels (N)."""
     classes = logits.shape[1]
     ranked = np.argsort(-logits, axis=1, kind="stable")
     predicted, rows = ranked[:, 0], np.arange(len(labels))
@@ -80,7 +84,7 @@ def assess(logits: Logits, labels: Labels) -> Assessment:
 
 
 def most_confused(confusion: NDArray[np.int64], count: int) -> list[tuple[int, int, int]]:
-    """Pairs of different classes with the most mistakes: (actual, predicted, images), most first."""
+    """Return up to `count` pairs of classes with the most confusions: (actual, predicted, images), most first."""
     mistakes = confusion - np.diag(confusion.diagonal())
     order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
     rows, columns = np.unravel_index(order, mistakes.shape)
@@ -92,15 +96,15 @@ def most_confused(confusion: NDArray[np.int64], count: int) -> list[tuple[int, i
 
 
 def best_and_worst(per_class: NDArray[np.float64], count: int) -> tuple[list[int], list[int]]:
-    """Labels of the most and the least accurate classes, as in the paper's Table 3; ties by label."""
+    """Return the labels of the most and of the least accurate classes, as in the paper's Table 3; ties by label."""
     order = np.argsort(-per_class, kind="stable").tolist()
     return order[:count], np.argsort(per_class, kind="stable").tolist()[:count]
 
 
 def class_gains(first: Assessment, second: Assessment) -> list[tuple[int, float]]:
-    """How much more accurate the second is on each class: (label, fraction), most first, ties by label.
+    """Return how much more accurate the second network is on each class: (label, fraction), largest gain first.
 
-    Classes without images are left out.
+    Ties are in the order of labels; classes without images are left out.
     """
     gains = second.per_class - first.per_class
     order = np.argsort(-gains, kind="stable")
@@ -110,7 +114,7 @@ def class_gains(first: Assessment, second: Assessment) -> list[tuple[int, float]
 def per_class_rows(
     assessments: Mapping[str, Assessment], classes: Sequence[str], superclasses: Sequence[str] | None
 ) -> list[dict[str, str]]:
-    """One row per class: its name, superclass and accuracy under each model (fractions)."""
+    """Return one row per class: its name, its superclass, and each network's accuracy on it (a fraction)."""
     rows = []
     for label, name in enumerate(classes):
         row = {"class": name, "superclass": superclasses[label] if superclasses else ""}
@@ -119,7 +123,7 @@ def per_class_rows(
 
 
 def classification_rows(assessment: Assessment, classes: Sequence[str]) -> dict[str, tuple[float, float, float, int]]:
-    """Precision, recall, F1 and number of images of each class, then their plain and weighted means."""
+    """Return precision, recall, F1 and number of images by class, followed by their plain and their weighted mean."""
     labels = np.arange(len(classes))
     scores = precision_recall_fscore_support(assessment.labels, assessment.predicted, labels=labels, zero_division=0)
     precision, recall, f1, support = scores

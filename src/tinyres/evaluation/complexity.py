@@ -1,4 +1,4 @@
-"""What one image costs a network."""
+"""The arithmetic that one image costs a network."""
 
 import torch
 from torch import nn
@@ -7,12 +7,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @torch.no_grad()
 def multiply_accumulates(network: nn.Module, image_size: tuple[int, int]) -> int:
-    """Multiply-accumulate operations of one image's way through the convolutions and linear layers.
+    """Count the multiply-accumulate operations of the convolutions and linear layers for one image.
 
-    Normalisation, activations and pooling are left out, as usual: they have no products to sum.
+    Normalisation, activations and pooling are not counted, as is usual: they sum no products. The network is left in
+    the mode, training or evaluation, in which it was.
 
     Args:
-        image_size: height and width, pixels.
+        network: A network for RGB images.
+        image_size: Height and width in pixels.
     """
     was_training = network.training
     counter = FlopCounterMode(display=False)

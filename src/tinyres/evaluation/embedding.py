@@ -1,4 +1,4 @@
-"""Penultimate features in the plane, and how clustered they are."""
+"""Penultimate features projected to the plane, and metrics of how well they cluster."""
 
 from collections.abc import Mapping
 
@@ -20,16 +20,17 @@ Groups = NDArray[np.int64]
 COMPONENTS = 50  # principal components that t-SNE starts from; van der Maaten and Hinton (2008) reduce to 30
 
 ANGLE = 0.7
-"""How wide a group of far points may look for t-SNE to take it for one: L. van der Maaten, "Accelerating t-SNE using
-Tree-Based Algorithms", JMLR 15, 2014. With scikit-learn's own 0.5 it takes half as long again for the same picture: of
-10,000 images' ten nearest it keeps 44.9 % in place of 44.8 %, at a divergence of 2.12 in place of 2.16 nats."""
+"""Barnes-Hut's angle: the largest apparent size at which distant points are treated as one (L. van der Maaten,
+"Accelerating t-SNE using Tree-Based Algorithms", JMLR 15, 2014). scikit-learn's default of 0.5 takes half as long again
+for practically the same map: for 10,000 images it keeps 44.9 % of the ten nearest neighbours instead of 44.8 %, at a
+divergence of 2.12 instead of 2.16 nats."""
 
 
 def project_side_by_side(features: Mapping[str, Features], embed: Embed, seed: int) -> dict[str, Features]:
-    """t-SNE of each network's features, by name, in processes of their own: as many at a time as there are cores.
+    """Project each network's features (N×D, by name) with `project`, each in its own process, one per core at a time.
 
     Raises:
-        UserError: as for `project`.
+        UserError: The perplexity is not below the number of images.
     """
     processes = Parallel(min(len(features), cpu_count()))
     points = processes(delayed(project)(each, embed, seed) for each in features.values())
@@ -37,15 +38,15 @@ def project_side_by_side(features: Mapping[str, Features], embed: Embed, seed: i
 
 
 def project(features: Features, embed: Embed, seed: int) -> Features:
-    """t-SNE of features (N×D) to N×2, from their principal components.
+    """Project features (N×D) to the plane (N×2) by t-SNE of their principal components.
 
     L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008.
 
-    One thread: sums over several are rounded otherwise for each number of threads, t-SNE's own in no fixed order, and
-    its gradient steps carry the last bit into the whole picture.
+    It runs on one thread. With several, sums are rounded differently for each number of threads, t-SNE's own even in
+    varying order, and the gradient steps amplify a difference in the last bit until the whole map differs.
 
     Raises:
-        UserError: the perplexity is not below the number of images.
+        UserError: The perplexity is not below the number of images.
     """
     if embed.perplexity >= len(features):
         raise UserError(
@@ -60,11 +61,16 @@ def project(features: Features, embed: Embed, seed: int) -> Features:
 
 
 def clustering(features: Features, groupings: Mapping[str, Groups], neighbours: int) -> dict[str, float]:
-    """How well groups (of classes, of superclasses) hang together in the feature space itself, not in its picture.
+    """Measure how well groups of images cluster in the feature space itself, not in its projection.
 
-    For each grouping: `<name>_knn`, the share of images whose k nearest other images mostly belong to their own group
-    (ties go to the smaller label), and `<name>_silhouette` in [−1, 1] (Rousseeuw, 1987,
-    doi:10.1016/0377-0427(87)90125-7). A grouping into one group, or into single images, says nothing and is left out.
+    Each grouping yields `<name>_knn`, the accuracy of a k-nearest-neighbour vote among the other images (ties go to the
+    smaller label), and `<name>_silhouette` in [−1, 1] (P. J. Rousseeuw, 1987, doi:10.1016/0377-0427(87)90125-7). A
+    grouping into one group, or into single images, is left out because neither metric means anything there.
+
+    Args:
+        features: The features (N×D).
+        groupings: By name, such as `class` or `superclass`, the group of each image (N).
+        neighbours: k.
     """
     nearest = NearestNeighbors(n_neighbors=min(neighbours, len(features) - 1)).fit(features).kneighbors()[1]
     figures = {}

@@ -1,4 +1,4 @@
-"""What a network answered on each test image, kept so that two networks can be compared image by image later."""
+"""A network's prediction for every test image, as CSV, so that networks can be compared image by image later."""
 
 import csv
 import io
@@ -15,43 +15,45 @@ COLUMNS = ["label", "predicted", "probability"]
 
 
 @dataclass(frozen=True)
-class Answers:
-    """One network's answers, in the order of the test images."""
+class Predictions:
+    """One network's predictions for N test images, in the order of the test set."""
 
     labels: NDArray[np.int64]
-    """N: what the images show."""
+    """The true labels (N)."""
     predicted: NDArray[np.int64]
-    """N: what the network says."""
+    """The predicted labels (N)."""
     probability: NDArray[np.float64]
-    """N: how sure it is of that."""
+    """The probability that the network gives to each predicted label (N)."""
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """N: whether the network is right."""
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each prediction is correct (N)."""
         return self.predicted == self.labels
 
 
-def write_answers(file: Path | str, answers: Answers) -> None:
-    """Write CSV, a line per image, whole or not at all; six significant digits of the probability."""
+def write_predictions(file: Path | str, predictions: Predictions) -> None:
+    """Write one CSV line per image, with six significant digits of the probability; atomic."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    columns = (answers.labels.tolist(), answers.predicted.tolist(), answers.probability.tolist())
-    writer.writerows((label, says, f"{share:.6g}") for label, says, share in zip(*columns, strict=True))
+    columns = (predictions.labels.tolist(), predictions.predicted.tolist(), predictions.probability.tolist())
+    writer.writerows((label, guess, f"{share:.6g}") for label, guess, share in zip(*columns, strict=True))
     write_text(file, text.getvalue())
 
 
-def read_answers(file: Path | str) -> Answers:
-    """The answers as written.
+def read_predictions(file: Path | str) -> Predictions:
+    """Read what `write_predictions` wrote.
 
     Raises:
-        UserError: the file is missing, or holds something else.
+        UserError: The file is missing or is not such a CSV file.
     """
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
         if lines[:1] != [",".join(COLUMNS)]:
             raise ValueError("other columns")
         labels, predicted, probability = zip(*(line.split(",") for line in lines[1:]), strict=True)
-        return Answers(np.array(labels, np.int64), np.array(predicted, np.int64), np.array(probability, np.float64))
+        return Predictions(np.array(labels, np.int64), np.array(predicted, np.int64), np.array(probability, np.float64))
     except (OSError, ValueError) as error:
-        raise UserError(f"{file} holds no answers ({error}); make it again with `dvc repro -f evaluate`.") from None
+        raise UserError(
+            f"{file} holds no predictions ({error}); write it again with `dvc repro -f evaluate`."
+        ) from None

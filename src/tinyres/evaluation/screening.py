@@ -1,4 +1,4 @@
-"""Which ingredients of a recipe raise the accuracy: several are tried at once, each in half of the runs."""
+"""Screening of a recipe's ingredients: all are tried at once, each in half of the runs, to see which ones help."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,18 @@ from tinyres.evaluation.uncertainty import LEVEL
 from tinyres.params.overrides import override
 
 Design = NDArray[np.bool_]
-"""Runs × ingredients: whether a run has an ingredient."""
+"""Whether each run has each ingredient (runs × ingredients)."""
 
 
 def screening_design(ingredients: int) -> Design:
-    """Runs that have each ingredient in one half, and each pair of them in one quarter.
+    """Return a two-level design in which half of the runs have a given ingredient, and a quarter a given pair.
 
-    Each effect then comes of all runs, as if no other ingredient had been tried, in as many runs as it would take to
-    repeat one of them twice. Up to 4 ingredients take 8 runs, up to 8 take 16. What two ingredients do to each other
-    falls on no single one's effect: the columns are those of a Hadamard matrix with an odd number of factors, and the
-    product of two of them is none of them (resolution IV; G. E. P. Box and J. S. Hunter, 1961,
-    doi:10.1080/00401706.1961.10489951). The first run has all ingredients.
+    All runs then contribute to the estimate of each effect, which is as precise as if that ingredient alone had been
+    tried in as many runs. Up to 4 ingredients take 8 runs, up to 8 take 16. The first run has all ingredients.
+
+    Interactions of two ingredients do not bias the effect of any single one: the columns are those of a Hadamard matrix
+    with an odd number of factors, and no product of two of them is among them (resolution IV; G. E. P. Box and
+    J. S. Hunter, 1961, doi:10.1080/00401706.1961.10489951).
     """
     runs = 8
     while runs < 2 * ingredients:
@@ -34,24 +35,30 @@ def screening_design(ingredients: int) -> Design:
 
 
 @dataclass(frozen=True)
-class Effect:
-    """What one ingredient brings, all others being there as often as not. Fractions."""
+class IngredientEffect:
+    """The effect of one ingredient, averaged over runs with and without each of the others, in fractions."""
 
     without: float
-    """Mean accuracy of the runs without it."""
+    """Mean accuracy of the runs without the ingredient."""
     with_it: float
+    """Mean accuracy of the runs with it."""
     value: float
-    """The difference of the two."""
+    """The difference between the two means."""
     low: float
+    """Lower end of the 95 % interval of the difference (Student's t, each run being one observation)."""
     high: float
-    """The 95 % interval's ends; Student's, each run being one observation."""
+    """Upper end of that interval."""
 
 
-def effects_of(design: Design, accuracies: Sequence[float]) -> list[Effect]:
-    """The ingredients' effects, in the order of the design's columns.
+def ingredient_effects(design: Design, accuracies: Sequence[float]) -> list[IngredientEffect]:
+    """Return the ingredients' effects, in the order of the design's columns.
 
-    The spread is that of what the single effects leave unexplained, over runs of different seeds: chance and whatever
-    ingredients do to each other, so the intervals are rather too wide.
+    The intervals rest on the residuals of a model with main effects only, over runs with different seeds. The residuals
+    contain interactions as well as random variation, so the intervals are too wide rather than too narrow.
+
+    Args:
+        design: Which run has which ingredient (runs × ingredients).
+        accuracies: Accuracy of each run, a fraction.
     """
     values = np.asarray(accuracies)
     signs = np.where(design, 1.0, -1.0)
@@ -61,17 +68,21 @@ def effects_of(design: Design, accuracies: Sequence[float]) -> list[Effect]:
     deviation = np.sqrt((unexplained**2).sum() / freedom)
     margin = float(t.ppf((1 + LEVEL) / 2, freedom) * 2 * deviation / np.sqrt(len(values)))
     return [
-        Effect(float(values.mean() - half), float(values.mean() + half), 2 * half, 2 * half - margin, 2 * half + margin)
+        IngredientEffect(
+            float(values.mean() - half), float(values.mean() + half), 2 * half, 2 * half - margin, 2 * half + margin
+        )
         for half in means.tolist()
     ]
 
 
-def effects_table(effects: Mapping[str, Effect], ingredients: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A row per ingredient, the most useful first, in per cent and points; what each is, as after `dvc exp run -S`.
+def ingredient_effects_table(
+    effects: Mapping[str, IngredientEffect], ingredients: Mapping[str, Mapping[str, Any]]
+) -> Table:
+    """Tabulate the ingredients, the most useful first, in per cent and percentage points, each with its `-S` options.
 
     Args:
-        effects: by the ingredient's name.
-        ingredients: by the same name, the values that make it up, by the parameters' dotted names.
+        effects: The effects by the ingredients' names.
+        ingredients: By the same names, the parameters that make up each ingredient: dotted name and value.
     """
     header = ["ingredient", "without (%)", "with (%)", "effect (points)", "95 % interval", "`-S`"]
     rows = [
@@ -89,7 +100,7 @@ def effects_table(effects: Mapping[str, Effect], ingredients: Mapping[str, Mappi
 
 
 def runs_table(names: Sequence[str], design: Design, accuracies: Sequence[float]) -> Table:
-    """A row per run: its number, 1 for each ingredient that it has, and its accuracy."""
+    """Tabulate the runs: number, 1 or 0 for each ingredient, and accuracy on the validation images (a fraction)."""
     rows = [
         [str(number), *(str(int(has)) for has in row), f"{accuracy:.4f}"]
         for number, (row, accuracy) in enumerate(zip(design, accuracies, strict=True))

@@ -1,4 +1,4 @@
-"""Results as tables: the paper's Table 2 and Table 3, as Markdown, CSV or LaTeX."""
+"""Tables of results, among them the paper's Tables 2 and 3, as Markdown, CSV or LaTeX."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from tabulate import tabulate
 from tinyres.evaluation.uncertainty import mean_interval
 from tinyres.params import Reference
 
-METRICS = {  # name in metrics: words, factor to the shown unit
+METRICS = {  # name in the metrics files: its label, and the factor to the unit shown
     "train_accuracy": ("training accuracy (%)", 100),
     "train_accuracy_clean": ("training accuracy, images as they are (%)", 100),
     "test_accuracy": ("test accuracy (%)", 100),
@@ -27,19 +27,19 @@ METRICS = {  # name in metrics: words, factor to the shown unit
     "test_loss": ("test loss (nats)", 1),
     "test_ece": ("expected calibration error (%)", 100),
 }
-# One network's end of an interval less the other's is no end of the difference's interval, and chance improves nothing.
+# The ends of two networks' intervals do not give an interval of their difference, and chance does not improve.
 NOT_COMPARED = ("test_accuracy_low", "test_accuracy_high", "test_errors_inside_chance")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as they are shown."""
+    """A table whose cells are the text to be shown."""
 
     header: list[str]
     rows: list[list[str]]
 
     def render(self, style: str) -> str:
-        """The table as `md`, `csv` or `latex`, with a final newline."""
+        """Return the table as `md`, `csv` or `latex`, ending in a newline."""
         if style == "csv":
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
@@ -49,26 +49,31 @@ class Table:
         return tabulate(self.rows, self.header, tablefmt=layout, colalign=numbers, disable_numparse=True) + "\n"
 
 
-Results = Mapping[str, Mapping[int, Mapping[str, float]]]
-"""By model, in the order of the columns, and by seed: the metrics of one run (accuracies as fractions). Those of the
-second of two models hold its comparison with the first on the test images, under names that `against_first` gives."""
+RunMetrics = Mapping[str, Mapping[int, Mapping[str, float]]]
+"""The metrics of every run (accuracies are fractions), by model, in the order of the columns, and by seed. A run of the
+second of two models also holds its comparison with the first, under the names that `against_first` gives."""
 
 
 def against_first(comparison: Mapping[str, float]) -> dict[str, float]:
-    """The names under which the second model's metrics hold what `uncertainty.Difference` says."""
-    return {f"difference_{name}": value for name, value in comparison.items()}
+    """Rename the metrics of `uncertainty.Difference` for a place among those of the second model's run."""
+    return {difference_name(name): value for name, value in comparison.items()}
 
 
-def accuracy_table(results: Results, reference: Reference | None) -> Table:
-    """Table 2: a row per metric, a column per model, the improvement of the second of two, and a source's own figures.
+def difference_name(metric: str) -> str:
+    """Return the name under which a run of the second model holds its difference from the first in a metric."""
+    return f"difference_{metric}"
 
-    Over several seeds a cell is mean ± standard deviation (of a sample, n − 1), and the mean test accuracy has an
-    interval that takes each run as one observation. The improvement is that of the pairs with the same seed. The
-    interval of its mean takes each pair as one observation; that of a single pair takes each test image as one.
+
+def accuracy_table(results: RunMetrics, reference: Reference | None) -> Table:
+    """Build Table 2: a row per metric and a column per model, with the improvement of the second of two models.
+
+    With several seeds a cell is the mean ± the sample standard deviation (n − 1), and the mean test accuracy has an
+    interval for which each run is one observation. The improvement is that of pairs with the same seed. For the
+    interval of the mean improvement each pair is one observation; for that of a single pair each test image is one.
 
     Args:
-        results: metrics of every run.
-        reference: a source's figures, in the table's units; None where they are not for the same data.
+        results: The metrics of every run.
+        reference: Published figures to show beside ours, in the table's units; None if they are for other data.
     """
     models = list(results)
     pairs = _pairs(results)
@@ -87,14 +92,14 @@ def accuracy_table(results: Results, reference: Reference | None) -> Table:
             if reference is not None:
                 row += _reference_cells([reference.models.get(model, {}).get(metric) for model in models], bool(pairs))
             rows.append(row)
-        if metric == "test_accuracy_high":  # where the other intervals belong
+        if metric == "test_accuracy_high":  # the other intervals belong here
             rows += _interval_of_the_means(results)
             rows += [[words, "", "", cell] for words, cell in _interval_of_the_improvement(pairs) + _mcnemar(pairs)]
     return Table(header, [row + [""] * (len(header) - len(row)) for row in rows])
 
 
-def _interval_of_the_means(results: Results) -> list[list[str]]:
-    """A row for either end over seeds, with a cell per model; none where no model was trained with several."""
+def _interval_of_the_means(results: RunMetrics) -> list[list[str]]:
+    """Rows for both ends of the interval over seeds, a cell per model; none if no model has several seeds."""
     several = {model: runs for model, runs in results.items() if len(runs) > 1}
     ends = {
         model: mean_interval(np.array([run["test_accuracy"] for run in runs.values()]))
@@ -113,8 +118,8 @@ def _interval_of_the_means(results: Results) -> list[list[str]]:
 Pair = tuple[Mapping[str, float], Mapping[str, float]]
 
 
-def _pairs(results: Results) -> list[Pair]:
-    """Runs of two models with the same seed, by seed; none where there are fewer models or more."""
+def _pairs(results: RunMetrics) -> list[Pair]:
+    """Pairs of runs with the same seed, in the order of seeds; none unless there are exactly two models."""
     if len(results) != 2:
         return []
     first, second = results.values()
@@ -122,12 +127,12 @@ def _pairs(results: Results) -> list[Pair]:
 
 
 def _gains(pairs: Sequence[Pair], metric: str) -> NDArray[np.float64]:
-    """Second less first, unrounded: between rounded values 0.01 may be missing."""
+    """Second minus first, from unrounded values, since a difference of rounded ones can be off by 0.01."""
     return np.array([second[metric] - first[metric] for first, second in pairs])
 
 
 def _interval_of_the_improvement(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
-    """Words and cell of either end: over test images where there is one pair, over seeds where there are several."""
+    """Label and cell of both ends: over test images for one pair, over seeds for several."""
     of = "improvement of test accuracy"
     ends: Sequence[float] = ()
     if len(pairs) > 1 and all("test_accuracy" in run for pair in pairs for run in pair):
@@ -141,7 +146,7 @@ def _interval_of_the_improvement(pairs: Sequence[Pair]) -> list[tuple[str, str]]
 
 
 def _mcnemar(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
-    """Words and cell of the test: its p, or the least and the greatest where there are several pairs."""
+    """Label and cell of the test: its p, or the smallest and the largest p of several pairs."""
     known = [f"{p:.4f}" if p >= 0.0001 else "< 0.0001" for p in sorted(_known(pairs, "mcnemar_p"))]
     if not known:
         return []
@@ -149,17 +154,19 @@ def _mcnemar(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
 
 
 def _known(pairs: Sequence[Pair], name: str) -> list[float]:
-    """What the second models' metrics say of their comparison with the first, if every one does.
+    """One metric of the comparison in each pair; none unless every second run was compared with the first of its pair.
 
-    A run holds its last comparison; that this was with another run than the pair's, the accuracies tell.
+    A run holds only its latest comparison. If the accuracies do not fit, that was with a run other than the pair's.
     """
-    gain, key = against_first({"test_accuracy": 0.0, name: 0.0})
-    for first, second in pairs:
-        if key not in second or not isclose(
-            second[gain], second["test_accuracy"] - first["test_accuracy"], abs_tol=1e-9
-        ):
-            return []
-    return [second[key] for _, second in pairs]
+    if not all(_compared_with_each_other(*pair) for pair in pairs):
+        return []
+    key = difference_name(name)
+    return [second[key] for _, second in pairs] if all(key in second for _, second in pairs) else []
+
+
+def _compared_with_each_other(first: Mapping[str, float], second: Mapping[str, float]) -> bool:
+    recorded = second.get(difference_name("test_accuracy"))
+    return recorded is not None and isclose(recorded, second["test_accuracy"] - first["test_accuracy"], abs_tol=1e-9)
 
 
 def _reference_cells(values: Sequence[float | None], compares: bool) -> list[str]:
@@ -171,7 +178,13 @@ def _reference_cells(values: Sequence[float | None], compares: bool) -> list[str
 
 
 def extremes_table(per_class: Mapping[str, float], best: Sequence[str], worst: Sequence[str]) -> Table:
-    """Table 3: the most accurate classes beside the least accurate ones, per cent."""
+    """Build Table 3: the most accurate classes beside the least accurate ones, in per cent.
+
+    Args:
+        per_class: Accuracy by class, a fraction.
+        best: Names of the most accurate classes, best first.
+        worst: Names of the least accurate classes, worst first; as many as `best`.
+    """
     header = ["high-accuracy classes", "accuracy (%)", "lower-accuracy classes", "accuracy (%)"]
     rows = [
         [high, f"{100 * per_class[high]:.0f}", low, f"{100 * per_class[low]:.0f}"]
@@ -181,10 +194,11 @@ def extremes_table(per_class: Mapping[str, float], best: Sequence[str], worst: S
 
 
 ClassScores = Mapping[str, tuple[float, float, float, int]]
+"""Precision, recall, F1 (fractions) and number of images, by class."""
 
 
 def classification_table(scores: ClassScores, reference_name: str, reference: ClassScores) -> Table:
-    """Precision, recall, F1 and number of images by class, four digits, with a source's own beside them if any."""
+    """Tabulate precision, recall, F1 (four digits) and number of images by class, beside published scores if any."""
     columns = ["precision", "recall", "F1", "images"]
     header = ["class", *columns] + [f"{reference_name}: {column}" for column in columns if reference]
     rows = []

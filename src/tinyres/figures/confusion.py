@@ -12,7 +12,7 @@ from tinyres.evaluation.superclasses import Superclasses
 from tinyres.figures.style import picture
 
 
-def draw_confusion(
+def plot_confusion(
     file: Path | str, matrix: NDArray[np.int64], classes: Sequence[str], superclasses: Superclasses | None
 ) -> None:
     """Share of each class's images by predicted class, per cent (Figure 5a).
@@ -30,13 +30,13 @@ def draw_confusion(
         figure.set_layout_engine("compressed")
         axes = figure.subplots(1 if superclasses is None else 2, squeeze=False)[:, 0]
         order = block_order(classes, superclasses)
-        _draw_shares(axes[0], matrix[np.ix_(order, order)], "share of the class's test images (%)")
+        _plot_shares(axes[0], matrix[np.ix_(order, order)], "share of the class's test images (%)")
         if many and superclasses is not None:
             _mark_blocks(axes[0], [superclasses.names[superclasses.number[label]] for label in order])
         else:
             _name_ticks(axes[0], range(len(order)), [classes[label] for label in order])
         if superclasses is not None:
-            _draw_shares(axes[1], superclasses.merge(matrix), "share of the superclass's test images (%)")
+            _plot_shares(axes[1], superclasses.merge(matrix), "share of the superclass's test images (%)")
             _name_ticks(axes[1], range(len(superclasses.names)), superclasses.names)
 
 
@@ -47,7 +47,7 @@ def block_order(classes: Sequence[str], superclasses: Superclasses | None) -> li
     return sorted(range(len(classes)), key=lambda label: (superclasses.number[label], classes[label]))
 
 
-def _draw_shares(axis: Axes, matrix: NDArray[np.int64], meaning: str) -> None:
+def _plot_shares(axis: Axes, matrix: NDArray[np.int64], meaning: str) -> None:
     """Shares of each row (per cent), with numbers where there is room for them; the square root keeps one mistake in a
     hundred visible beside what is right."""
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

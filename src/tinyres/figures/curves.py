@@ -9,7 +9,7 @@ from tinyres.common.curves import EpochRecord, monitored_split
 from tinyres.figures.style import COLOURS, picture
 
 
-def draw_curves(file: Path | str, histories: Mapping[str, Sequence[EpochRecord]], quantity: str) -> None:
+def plot_curves(file: Path | str, histories: Mapping[str, Sequence[EpochRecord]], quantity: str) -> None:
     """Training (dashed) and monitored (solid) `accuracy` or `loss` of every model against epochs (Figure 4)."""
     followed = monitored_split(next(iter(histories.values())))
     prefix = "val" if followed == "validation" else "test"

@@ -22,7 +22,7 @@ FAR = 1.5  # times as far as 99 % of the coordinates: what is farther off is lef
 REST = "0.85"  # grey of all other images there
 
 
-def draw_embeddings(
+def plot_embeddings(
     file: Path | str,
     points: Mapping[str, Points],
     labels: Labels,
@@ -46,17 +46,17 @@ def draw_embeddings(
     with picture(file, width=5 * len(points), height=5.8 * rows) as figure:
         parts = figure.subfigures(rows, 1, squeeze=False)[:, 0]
         if superclasses is None or not has_closer_look:
-            draw_row(parts[0], points, labels, classes, whole)
+            _plot_row(parts[0], points, labels, classes, whole)
             return
         groups = np.array([names.index(superclass) for superclass in superclasses])[labels]
         chosen = CLOSER if CLOSER in names else names[0]
         members = [label for label, superclass in enumerate(superclasses) if superclass == chosen]
         within = np.array([members.index(label) if label in members else -1 for label in range(len(classes))])[labels]
         parts_of_maps = closer_look({name: position[within >= 0] for name, position in points.items()})
-        for axis, square in zip(draw_row(parts[0], points, groups, names, whole), parts_of_maps.values(), strict=True):
+        for axis, square in zip(_plot_row(parts[0], points, groups, names, whole), parts_of_maps.values(), strict=True):
             axis.add_patch(square.outline())
         legend = f"{chosen.replace('_', ' ')}, in the squares above; all other images grey"
-        draw_row(parts[1], points, within, [classes[label] for label in members], parts_of_maps, legend)
+        _plot_row(parts[1], points, within, [classes[label] for label in members], parts_of_maps, legend)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def closer_look(points: Mapping[str, Points]) -> dict[str, Square]:
     return {name: Square((float(across), float(up)), half) for name, (across, up) in centres.items()}
 
 
-def draw_row(
+def _plot_row(
     figure: SubFigure,
     points: Mapping[str, Points],
     groups: Labels,
@@ -99,7 +99,7 @@ def draw_row(
     """One map per model, of which the square is shown, and a legend of the groups below; group −1 is the rest."""
     axes = list(figure.subplots(1, len(points), squeeze=False)[0])
     for axis, (name, position) in zip(axes, points.items(), strict=True):
-        draw_map(axis, position, groups, names)
+        _plot_map(axis, position, groups, names)
         (across, up), half = squares[name].centre, squares[name].half
         axis.set_xlim(across - half, across + half)
         axis.set_ylim(up - half, up + half)
@@ -110,7 +110,7 @@ def draw_row(
     return axes
 
 
-def draw_map(axis: Axes, position: Points, groups: Labels, names: Sequence[str]) -> None:
+def _plot_map(axis: Axes, position: Points, groups: Labels, names: Sequence[str]) -> None:
     many = len(names) > len(COLOURS)
     colours = matplotlib.color_sequences["tab20" if len(names) > 10 else "tab10"] if many else COLOURS
     rest = groups < 0

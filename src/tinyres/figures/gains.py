@@ -10,7 +10,7 @@ from tinyres.figures.style import COLOURS, picture
 ONE_COLUMN = 25  # classes; more are drawn in two columns
 
 
-def draw_gains(file: Path | str, gains: Sequence[tuple[str, float]], models: Sequence[str]) -> None:
+def plot_gains(file: Path | str, gains: Sequence[tuple[str, float]], models: Sequence[str]) -> None:
     """A bar for each class, in the order given.
 
     Args:
@@ -22,11 +22,11 @@ def draw_gains(file: Path | str, gains: Sequence[tuple[str, float]], models: Seq
     with picture(file, width=7 if columns == 1 else 9, height=1 + 0.22 * rows) as figure:
         axes = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
         for column, axis in enumerate(axes):
-            _draw_bars(axis, gains[column * rows : (column + 1) * rows], rows)
+            _plot_bars(axis, gains[column * rows : (column + 1) * rows], rows)
         figure.supxlabel(f"accuracy of {models[1]} − accuracy of {models[0]} (points)", fontsize=10)
 
 
-def _draw_bars(axis: Axes, gains: Sequence[tuple[str, float]], rows: int) -> None:
+def _plot_bars(axis: Axes, gains: Sequence[tuple[str, float]], rows: int) -> None:
     values = [value for _, value in gains]
     axis.barh(range(len(gains)), values, color=[COLOURS[0] if value >= 0 else COLOURS[1] for value in values])
     axis.set_yticks(range(len(gains)), [name.replace("_", " ") for name, _ in gains])

@@ -9,7 +9,7 @@ from tinyres.common.dataset import Images
 from tinyres.figures.style import COLOURS, picture
 
 
-def draw_augmentations(file: Path | str, rows: Sequence[tuple[str, Images]]) -> None:
+def plot_augmentations(file: Path | str, rows: Sequence[tuple[str, Images]]) -> None:
     """A grid of images: one labelled row each, uint8 N×H×W×3, N the same in all."""
     columns = len(rows[0][1])
     with picture(file, width=10, height=len(rows) + 0.3) as figure:
@@ -20,12 +20,12 @@ def draw_augmentations(file: Path | str, rows: Sequence[tuple[str, Images]]) -> 
             line[0].set_ylabel(label, rotation=0, ha="right", va="center")
 
 
-def draw_labelled_images(file: Path | str, images: Images, labels: Sequence[str], columns: int = 10) -> None:
+def plot_labelled_images(file: Path | str, images: Images, labels: Sequence[str], columns: int = 10) -> None:
     """A grid of images (uint8 N×H×W×3) with a label under each."""
-    _draw_grid(file, images, [(label, "black") for label in labels], columns)
+    _plot_grid(file, images, [(label, "black") for label in labels], columns)
 
 
-def draw_gallery(
+def plot_gallery(
     file: Path | str, images: Images, predicted: Sequence[str], probability: Sequence[float], actual: Sequence[str]
 ) -> None:
     """Images with the predicted class and its probability; ✓ and blue where it is right, else ✗ and the right class."""
@@ -35,10 +35,10 @@ def draw_gallery(
         right = guess == truth
         words = f"✓ {guess} {share:.0%}" if right else f"✗ {guess} {share:.0%}\nis {truth}"
         captions.append((words, COLOURS[0] if right else COLOURS[1]))
-    _draw_grid(file, images, captions, columns=5)
+    _plot_grid(file, images, captions, columns=5)
 
 
-def _draw_grid(file: Path | str, images: Images, captions: Sequence[tuple[str, str]], columns: int) -> None:
+def _plot_grid(file: Path | str, images: Images, captions: Sequence[tuple[str, str]], columns: int) -> None:
     rows = -(-len(images) // columns)
     with picture(file, width=10, height=rows * (10 / columns + 0.35)) as figure:
         axes = figure.subplots(rows, columns, squeeze=False).ravel()

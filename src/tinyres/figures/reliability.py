@@ -10,7 +10,7 @@ from tinyres.evaluation.uncertainty import wilson_interval
 from tinyres.figures.style import COLOURS, picture
 
 
-def draw_reliability(file: Path | str, calibrations: Mapping[str, Calibration]) -> None:
+def plot_reliability(file: Path | str, calibrations: Mapping[str, Calibration]) -> None:
     """Reliability diagram of every model (Guo et al., arXiv:1706.04599, Figure 1), and how many images each bin holds.
 
     A point stands at its bin's mean confidence, with the 95 % interval of its accuracy; below the diagonal a network is

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         elif prediction.error is None:
             print(as_text(prediction), flush=True)
     if arguments.plot and drawn:
-        from tinyres.figures.predictions import draw_predictions
+        from tinyres.figures.probabilities import plot_probabilities
 
-        draw_predictions(arguments.plot, drawn)
+        plot_probabilities(arguments.plot, drawn)
     sys.exit(status)

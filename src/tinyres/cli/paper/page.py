@@ -1,4 +1,4 @@
-"""The page on the paper: its tables and figures beside ours, and its claims, one by one."""
+"""docs/paper.md: the paper's tables and figures beside ours, and its claims one by one."""
 
 import csv
 import json
@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tinyres.cli.paper.claims import (
+from tinyres.cli.paper.claims import CLAIMS, NOT_TESTED, Claim
+from tinyres.cli.paper.verdicts import (
     BEST,
-    CLAIMS,
-    NOT_TESTED,
     TEST_IMAGES,
     WORST,
-    Claim,
     Finding,
-    Results,
+    StudyResults,
     Verdict,
     accuracy_in_test,
     accuracy_in_training,
     extremes,
     improvement,
     share_interval,
+    shown,
     training_improvement,
 )
 from tinyres.common.curves import read_curves
@@ -34,11 +33,11 @@ CLASSES, EPOCHS = 100, 30
 NOT_RUN = "the full study has not been run here"
 HEAD = """# The paper's claims, one by one
 
-`tinyres paper` writes this page from `params.yaml`, `metrics/` and `plots/history/`; `src/tinyres/claims.py` holds the
-rule of every verdict. Intervals are at 95 %, over images. One seed was trained, and what another would give they do not
-know; nor does the paper say how many it took.
+`tinyres paper` writes this page from `params.yaml`, `metrics/` and `plots/history/`. The rules behind the verdicts are
+code, in `src/tinyres/cli/paper/verdicts.py`. All intervals are 95 % intervals over images. Only one seed was trained,
+so they say nothing about other seeds; the paper does not say how many it trained.
 """
-CURVES = [  # quantity of Figure 4, the paper's words on its first and last epoch, series, factor, unit
+CURVES = [  # quantity in Figure 4, what the paper says of its first and last epoch, column of our curves, factor
     ("training accuracy (%)", "20 → nearly 90", "train_accuracy", 100),
     ("validation accuracy (%); ours: test", "“similar upward trend” → around 84", "test_accuracy", 100),
     ("training loss (nats)", "1.2 → 0.4", "train_loss", 1),
@@ -47,16 +46,16 @@ CURVES = [  # quantity of Figure 4, the paper's words on its first and last epoc
 
 
 def write_page(root: Path) -> str:
-    """The page on the study in the folder `root`, as Markdown.
+    """Return the page on the study in the folder `root`, as Markdown.
 
     Raises:
-        UserError: there is no study, or one whose params.yaml lacks the paper's figures.
+        UserError: There is no study, or its params.yaml lacks the paper's figures.
     """
     params = validate_params(load_yaml(root / "params.yaml"), str(root / "params.yaml"))
     reference = params.evaluate.reference
     if reference is None or not set(MODELS) <= reference.models.keys():
         raise UserError(
-            "params.yaml holds no evaluate.reference for baseline and modified, which are the paper's figures."
+            "params.yaml holds no evaluate.reference for baseline and modified; restore the paper's figures there."
         )
     missing = why_not_full(root, params)
     results = None if missing else read_results(root, reference.models)
@@ -78,7 +77,7 @@ def write_page(root: Path) -> str:
 
 
 def why_not_full(root: Path, params: Params) -> str | None:
-    """What keeps the results in `root` from being those of the paper's study, in words; None for nothing."""
+    """Return why the results in `root` are not those of the full study, in words; None if they are."""
     subset = params.subset
     if params.data.source != "cifar100" or subset.classes != "all" or subset.per_class or subset.validation:
         return "params.yaml does not take all of CIFAR-100"
@@ -97,14 +96,14 @@ def why_not_full(root: Path, params: Params) -> str | None:
     return None
 
 
-def read_results(root: Path, paper: Mapping[str, Mapping[str, float]]) -> Results:
-    """The results of a full study in `root`."""
+def read_results(root: Path, paper: Mapping[str, Mapping[str, float]]) -> StudyResults:
+    """Read the results of the full study in `root`; `paper` is the paper's Table 2 by model and metric, in per cent."""
     metrics = root / "metrics"
     evaluation = read_json(metrics / "evaluate.json")
     trained = {model: read_json(metrics / f"train_{model}.json")["train_accuracy"] for model in MODELS}
     rows = read_rows(metrics / "per_class.csv")
     pairs = read_rows(metrics / "confused_pairs.csv")
-    return Results(
+    return StudyResults(
         paper=paper,
         figures={model: evaluation[model] | {"train_accuracy": trained[model]} for model in MODELS},
         difference=evaluation["difference"],
@@ -126,8 +125,8 @@ def read_rows(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
 
 
-def find(claim: Claim, results: Results | None) -> Finding:
-    """What the results say of a claim, if there are any."""
+def find(claim: Claim, results: StudyResults | None) -> Finding:
+    """Judge a claim by the results; it is undecided if there are none."""
     return Finding(Verdict.OPEN, NOT_RUN) if results is None else claim.judge(results)
 
 
@@ -135,48 +134,52 @@ def state(missing: str | None) -> str:
     if missing is None:
         return f"The full study has been run: {CLASSES} classes, {EPOCHS} epochs, {TEST_IMAGES:,} test images."
     return (
-        f"**{NOT_RUN[0].upper()}{NOT_RUN[1:]}** ({missing}). So no verdict can be told, and the paper's figures stand "
-        "alone. `dvc repro` and then `tinyres paper` fill in the rest."
+        f"**{NOT_RUN[0].upper()}{NOT_RUN[1:]}** ({missing}). All verdicts are therefore undecided, and only the "
+        "paper's figures are shown. `dvc repro`, followed by `tinyres paper`, fills in the rest."
     )
 
 
 def summary(findings: Mapping[str, Finding]) -> str:
-    """All claims and verdicts on one screen."""
+    """Return a table of all claims and verdicts."""
     return Table(["claim", "verdict"], [[name, str(each.verdict)] for name, each in findings.items()]).render("md")
 
 
 def section(title: str, claims: list[Claim], findings: Mapping[str, Finding]) -> str:
-    """Each claim in the paper's words, with the rule, the measured numbers and the verdict."""
+    """Return the claims of a section: the paper's words, the verdict with the numbers behind it, and the rule."""
     parts = [f"## {title}"]
     for claim in claims:
         finding = findings[claim.name]
         lines = [f"- **{finding.verdict}**: {finding.measured}.", f"- Rule: {claim.rule}"]
-        lines += [f"- {claim.note}"] * bool(claim.note)
+        if claim.note:
+            lines.append(f"- {claim.note}")
         parts += [f"### {claim.name}", f"> {claim.quote} ({claim.place})", "\n".join(lines)]
     return "\n\n".join(parts)
 
 
-def table_2(paper: Mapping[str, Mapping[str, float]], results: Results | None) -> list[str]:
-    """Accuracies in per cent, ours with their intervals."""
+def table_2(paper: Mapping[str, Mapping[str, float]], results: StudyResults | None) -> list[str]:
+    """Return the paper's Table 2 beside our accuracies with their intervals, in per cent."""
     header = ["metric (%)", "paper: standard", "ours", "paper: modified", "ours", "paper: improvement", "ours"]
     measures = {
         "train_accuracy": ("training accuracy", accuracy_in_training, training_improvement),
         "test_accuracy": ("test accuracy", accuracy_in_test, improvement),
     }
     rows = []
-    for metric, (words, measure, improve) in measures.items():
+    for metric, (label, measure, improve) in measures.items():
         claimed = [paper[model][metric] for model in MODELS]
         ours = ["", "", ""]
         if results is not None:
-            ours = [*(measure(results, model).words() for model in MODELS), improve(results).words("+")]
+            ours = [*(shown(measure(results, model)) for model in MODELS), shown(improve(results), "+")]
         cells = [f"{claimed[0]:.2f}", ours[0], f"{claimed[1]:.2f}", ours[1], f"{claimed[1] - claimed[0]:+.2f}", ours[2]]
-        rows.append([words, *cells])
+        rows.append([label, *cells])
     return ["### Table 2", Table(header, rows).render("md")]
 
 
-def table_3(results: Results | None) -> list[str]:
-    """The paper's classes with our accuracy on the same, then our own best and worst."""
-    parts = ["### Table 3", "The modified network's accuracy by class, per cent; ours on 100 images each."]
+def table_3(results: StudyResults | None) -> list[str]:
+    """Return the paper's best and worst classes with our accuracy on them, then our own best and worst."""
+    parts = [
+        "### Table 3",
+        "Accuracy of the modified network by class, in per cent; ours are over 100 images each.",
+    ]
     header = ["high-accuracy classes", "paper", "ours", "lower-accuracy classes", "paper", "ours"]
     rows = [
         [cell for name, figure in pair for cell in (name, str(figure), of_class(results, name))]
@@ -184,40 +187,44 @@ def table_3(results: Results | None) -> list[str]:
     ]
     parts.append(Table(header, rows).render("md"))
     if results is not None:
-        for words, best in (("Our best", True), ("Our worst", False)):
+        for heading, best in (("Our best", True), ("Our worst", False)):
             names = extremes(results.per_class, best)
-            shown = ", ".join(f"{name.replace('_', ' ')} ({100 * results.per_class[name]:.0f})" for name in names)
-            parts.append(f"{words}: {shown}.")
+            listed = ", ".join(f"{name.replace('_', ' ')} ({100 * results.per_class[name]:.0f})" for name in names)
+            parts.append(f"{heading}: {listed}.")
     return parts
 
 
-def of_class(results: Results | None, name: str) -> str:
+def of_class(results: StudyResults | None, name: str) -> str:
     if results is None:
         return ""
-    return share_interval(results.per_class[name], TEST_IMAGES // CLASSES).words()
+    return shown(share_interval(results.per_class[name], TEST_IMAGES // CLASSES))
 
 
-def figure_4(results: Results | None) -> list[str]:
-    """What the paper's text reads from its curves, beside our first and last epoch, and our curves."""
+def figure_4(results: StudyResults | None) -> list[str]:
+    """Return what the paper's text says of its curves beside our first and last epoch, and our curves."""
     rows = []
-    for words, told, series, factor in CURVES:
+    for label, claimed, series, factor in CURVES:
         ours = ""
         if results is not None:
             first, last = (results.history[epoch][series] * factor for epoch in (0, -1))
             ours = f"{first:.2f} → {last:.2f}"
-        rows.append([words, told, ours])
+        rows.append([label, claimed, ours])
     table = Table(["modified network, first → last epoch", "paper", "ours"], rows).render("md")
-    pictures = ["![Accuracy](../plots/accuracy.png)", "![Loss](../plots/loss.png)"] if results is not None else []
+    pictures = (
+        ["![Accuracy](../plots/evaluation/accuracy.png)", "![Loss](../plots/evaluation/loss.png)"]
+        if results is not None
+        else []
+    )
     return ["### Figure 4", table, *pictures]
 
 
-def figure_5(results: Results | None) -> list[str]:
-    """Our confusion matrix and map; of the paper's there are only its words."""
-    words = (
+def figure_5(results: StudyResults | None) -> list[str]:
+    """Return our confusion matrix and t-SNE, beside the paper's description of its own."""
+    description = (
         "The paper describes (a) a confusion matrix with a “prominent main diagonal” and “organized off-diagonal "
-        "blocks”, and (b) a t-SNE of the features with “distinct clusters for macro-categories”; it gives no number."
+        "blocks”, and (b) a t-SNE of the features with “distinct clusters for macro-categories”; it gives no numbers."
     )
     if results is None:
-        return ["### Figure 5", words]
+        return ["### Figure 5", description]
     pictures = ["![Confusion matrix](../plots/evaluation/confusion_modified.png)", "![t-SNE](../plots/tsne.png)"]
-    return ["### Figure 5", words, *pictures]
+    return ["### Figure 5", description, *pictures]

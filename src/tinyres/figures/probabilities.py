@@ -10,7 +10,7 @@ from tinyres.figures.images import show_image
 from tinyres.figures.style import COLOURS, picture
 
 
-def draw_predictions(file: Path | str, rows: Sequence[tuple[str, Images, Sequence[tuple[str, float]]]]) -> None:
+def plot_probabilities(file: Path | str, rows: Sequence[tuple[str, Images, Sequence[tuple[str, float]]]]) -> None:
     """Each image as the network saw it, and its likeliest classes as bars, per cent.
 
     Args:
@@ -23,14 +23,14 @@ def draw_predictions(file: Path | str, rows: Sequence[tuple[str, Images, Sequenc
         for (image_axis, bar_axis), (caption, image, classes) in zip(axes, rows, strict=False):
             show_image(image_axis, image)
             image_axis.set_title(shortened(caption), fontsize=9, parse_math=False)  # a $ is a $
-            _draw_bars(bar_axis, classes)
+            _plot_bars(bar_axis, classes)
         for axis in axes[len(rows) :].ravel():
             axis.set_axis_off()
         for _, lowest in axes[max(0, len(rows) - columns) : len(rows)]:
             lowest.set_xlabel("probability (%)")
 
 
-def _draw_bars(axis: Axes, classes: Sequence[tuple[str, float]]) -> None:
+def _plot_bars(axis: Axes, classes: Sequence[tuple[str, float]]) -> None:
     names = [name.replace("_", " ") for name, _ in classes]
     shares = [100 * share for _, share in classes]
     bars = axis.barh(range(len(names)), shares, color=[COLOURS[0]] + [COLOURS[5]] * (len(names) - 1))
