@@ -1,3 +1,3 @@
-"""Side-by-side measurements: `make bench`, or `PYTHONPATH=src python -m benchmarks [name ...]`."""
+"""Side-by-side measurements: `make bench`, or `python -m benchmarks [name ...]`."""
 
 import tinyres  # noqa: F401  before torch, as in the stages: it decides how threads wait

@@ -8,10 +8,10 @@ from benchmarks.measure import Figure
 
 HEAD = """# Benchmarks
 
-`make bench` measures everything here anew, on a GPU where torch sees one; `PYTHONPATH=src python -m benchmarks input
-growth` some of it. Each figure compares things that ran in turn in one run, every other turn in reverse order; it is
-the median of the ratios of neighbours, so that what slows the machine for a while slows both. Times alone would say
-more about the machine than about the code. The results stand in `results.json`, from which this page is written.
+`make bench` measures everything on this page again, on a GPU if torch sees one; `python -m benchmarks input growth`
+measures a part of it. Each figure compares things that took turns in one run, with the order reversed in every other
+turn. It is the median of the ratios of neighbouring turns, so whatever slows the machine for a while slows both; times
+alone would say more about the machine than about the code. This page is written from `results.json`.
 """
 
 

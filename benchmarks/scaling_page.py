@@ -11,9 +11,9 @@ from tinyres.evaluation.tables import Table
 
 PAGE = ROOT / "docs/scaling.md"
 PROCESSES = (1, 2, 4, 8, 16, 32, 64)
-GOOD = 0.95  # an efficiency that nobody asks a reason for
-LEAST_SHARE = 2  # images of a process at a time, below which the trainer refuses
-ASSUMED = {  # nominal rates, of which NVLink's is that of both directions together; latencies as they are usually seen
+GOOD = 0.95  # an efficiency that needs no explanation
+LEAST_SHARE = 2  # images per process and step, below which the trainer refuses
+ASSUMED = {  # nominal rates (NVLink's per direction) and typical latencies
     "25 Gbit/s": Link(25e9 / 8, 20e-6),
     "100 Gbit/s": Link(100e9 / 8, 10e-6),
     "NVLink, 900 GB/s": Link(450e9, 3e-6),
@@ -21,38 +21,42 @@ ASSUMED = {  # nominal rates, of which NVLink's is that of both directions toget
 HEAD = f"""\
 # Scaling
 
-What n processes make of each network, on paper: measured are the steps of one process and the all-reduce between two,
-the rest is arithmetic (`src/tinyres/scaling.py`). `make bench`, or `PYTHONPATH=src python -m benchmarks scaling`,
-measures anew and writes this page, on a GPU with a section of its own.
+This page predicts how fast n processes would train each network. Only the steps of one process and the all-reduce
+between two are measured; the rest is arithmetic (`benchmarks/scaling_model.py`). `make bench`, or `python -m
+benchmarks scaling`, measures again and rewrites this page; a GPU gets its own section.
 
 A step of n processes that share a batch of B images takes
 
     fixed + (network + augmentation) · B/n + drawing · B + all-reduce
     all-reduce = 2(n − 1)/n · gradient/rate + 2(n − 1) · latency
 
-with the ring's all-reduce of [Patarasuk and Yuan (2009)](https://doi.org/10.1016/j.jpdc.2008.09.002). The fixed part is
-a line's through the steps of four batch sizes; every process samples the augmentation of the whole batch. Efficiency is
-images per second and process, in relation to one process. Of two figures, the first is that of an all-reduce after the
-backward pass, the second of one that hides behind it at no cost. Where more than {100 * (1 - GOOD):.0f} % is lost, a
-word names what takes most of it: the **all-reduce**, the **input** (drawing), or the **small batch** (the fixed part,
-which fewer images do not shorten). Augmentation is shared out as the network is, and so never the limit.
+with the ring all-reduce of [Patarasuk and Yuan (2009)](https://doi.org/10.1016/j.jpdc.2008.09.002). The fixed part is
+the intercept of a line through the steps of four batch sizes. *Drawing* is the sampling of augmentation parameters,
+which every process does for the whole batch. Efficiency is images per second and process, relative to a single
+process. Of two numbers, the first assumes an all-reduce after the backward pass, the second one that is hidden behind
+it at no cost. If more than {100 * (1 - GOOD):.0f} % is lost, the table names what causes most of the loss: the
+**all-reduce**, the **input** (drawing), or the **small batch** (the fixed part, which fewer images do not shorten).
+Augmentation is divided among the processes as the network is, so it is never the limit.
 
-*{BATCH} in all* is the paper's batch, whoever takes part. Less than {LEAST_SHARE} images each the trainer refuses (–);
-with few of them batch normalisation is not what it was, unless `runtime.sync_batch_norm` brings it together. *{BATCH}
-each* is another training, with a batch of up to {BATCH * PROCESSES[-1]:,} and a learning rate of its own to be found.
+*{BATCH} in all* is the paper's batch, shared by all processes. The trainer refuses fewer than {LEAST_SHARE} images per
+process (–). With few images per process batch normalisation changes, unless `runtime.sync_batch_norm` synchronises it.
+*{BATCH} each* is a different training, with a batch of up to {BATCH * PROCESSES[-1]:,} and a learning rate that would
+have to be tuned for it.
 """
 CPU = """\
-**These are this CPU's steps, one thread per process, and loopback's all-reduce (gloo); no GPU was measured.** They
-foretell machines of one such core each, joined as fast as loopback, and say nothing of a GPU.
+**The steps are those of this CPU with one thread per process, and the all-reduce is gloo's over loopback; no GPU was
+measured.** The predictions are for machines with one such core each and a network as fast as loopback. They say
+nothing about a GPU.
 """
 GPU = """\
-The steps are this GPU's. The links are assumptions, nominal rates that nobody reaches, with a latency of {latencies}.
+The steps are those of this GPU. The links are assumptions: nominal rates, which are never reached, with latencies of
+{latencies}.
 """
 CHECK = """\
-**Two processes, predicted and measured**, as a multiple of one's images per second. Both columns are of the same run;
-what the prediction leaves out is that two cores share caches and memory, the copies that DistributedDataParallel makes,
-and waiting for whoever is last. Where others use the machine too (the load average above), the second process has no
-core to itself, and the measured gain is smaller for that reason as well.
+**Two processes, predicted and measured**, as a multiple of the images per second of one process, in the same run. The
+prediction ignores that the two cores share caches and memory, that DistributedDataParallel makes copies, and that the
+faster process waits for the slower one. If other programs use the machine too (see the load average above), the second
+process has no core to itself, which also makes the measured gain smaller.
 """
 
 
@@ -66,7 +70,7 @@ def render(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def section(kind: str, result: Mapping[str, Any]) -> str:
-    """One machine: what was measured, how far the model is right, and where it leads."""
+    """One machine: what was measured, how well the model predicts two processes, and what it predicts for more."""
     measured = dict(zip(NETWORKS, (each["constants"] for each in result["figures"] if each["constants"]), strict=True))
     latencies = ", ".join(f"{link.latency * 1e6:.0f} µs ({name})" for name, link in ASSUMED.items())
     words = CPU if kind == "cpu" else GPU.format(latencies=latencies)
@@ -80,7 +84,7 @@ def section(kind: str, result: Mapping[str, Any]) -> str:
 
 
 def constants_table(measured: Mapping[str, Any]) -> str:
-    """What the prediction is made of."""
+    """The measured constants that go into the prediction."""
     header = ["measured", "fixed (ms)", "network (ms/image)", "augmentation (µs/image)", "drawing (µs/image)"]
     header += ["gradient (MB)", "all-reduce (MB/s)", "latency (µs)"]
     rows = []
@@ -130,25 +134,25 @@ def cell(own: Mapping[str, Any], link: Link, grows: bool, processes: int) -> str
 
 
 def predicted_gain(own: Mapping[str, Any], way: str) -> list[float]:
-    """Images per second of two processes over one's: with the all-reduce after the backward pass, and beside it."""
+    """Images per second of two processes over one's: all-reduce after the backward pass, or hidden behind it."""
     link = measured_link(own)
     assert link is not None
     return [2 * Scaling(costs(own), link, BATCH, way == "weak", each).efficiency(2) for each in (False, True)]
 
 
 def measured_gain(own: Mapping[str, Any], way: str) -> float:
-    """The same, as it was."""
+    """The measured counterpart of `predicted_gain`."""
     return median(own["together"][way])
 
 
 def costs(own: Mapping[str, Any]) -> Costs:
-    """What one network's measured steps come to."""
+    """The costs of one network, from its measured steps."""
     sizes = [int(size) for size in own["steps"]]
     return costs_of(sizes, list(own["steps"].values()), own["augmentation"], own["drawing"], own["gradient"])
 
 
 def measured_link(own: Mapping[str, Any]) -> Link | None:
-    """From the all-reduces of two processes, if there were two."""
+    """The link between two processes, from their all-reduces; None if only one process was measured."""
     exchanged = own.get("all_reduce")
     return link_of([int(size) for size in exchanged], list(exchanged.values())) if exchanged else None
 
