@@ -1,6 +1,7 @@
 """One's own pictures become the pipeline's arrays; whatever is wrong with the folder is told by name."""
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any, get_args
@@ -237,13 +238,62 @@ def test_a_class_of_which_nothing_can_be_read_is_empty(folder):
     assert refusal(folder, unreadable="skip").startswith("The class 'dog' has no images in ")
 
 
-def test_test_images_that_are_training_images_are_named(folder, capsys):
-    Image.open(folder / "train/dog/2.png").convert("RGB").save(folder / "test/dog/other name.bmp")
-    fetched(folder)
-    assert capsys.readouterr().err == (
-        "note: 1 test image can be found among the training images, so that the test is easier than it looks: "
-        "test/dog/other name.bmp (as train/dog/2.png).\n"
+HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(99)
+"""What a phone's photograph begins with."""
+
+
+def test_heic_photographs_without_their_reader_are_refused_with_the_remedy(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
+    (folder / "train/cat/a.heic").write_bytes(HEIC)
+    sentence = f"1 of 9 images in {folder} cannot be read: train/cat/a.heic; for HEIC photographs, install its reader "
+    assert refusal(folder) == (
+        sentence + "with `pip install pillow-heif`; else mend or remove them, or set data.unreadable to skip."
     )
+    (folder / "train/cat/b.png").write_text("no image")
+    assert "; for 1 of them, HEIC photographs, install its reader with " in refusal(folder)
+
+
+def test_pictures_are_told_by_their_content(folder):
+    (folder / "train/cat/0.png").rename(folder / "train/cat/without an ending")
+    picture(60).save(folder / "train/dog/wrong.jpg", "PNG")
+    seen = contents((source := fetched(folder)).splits["train"], source)
+    assert {("cat", colour(0)), ("dog", colour(60))} <= seen
+    assert len(seen) == 7
+
+
+def test_what_is_passed_over_is_told_and_counted(folder, capsys):
+    save(folder, "val/cat/1.png")
+    (folder / "train/cat/notes.txt").write_text("no image")
+    (folder / "train/dog/._1.png").write_bytes(b"what a Mac leaves beside a photo")
+    break_one(folder)
+    fetched(folder, unreadable="skip")
+    skipped, told = capsys.readouterr().err.splitlines()
+    assert skipped.startswith(f"skipped: {folder}/train/cat/1.png cannot be read (")
+    assert told == (
+        f"passed over in {folder}: beside the folders of train and test: 1 (val); hidden: 1 (train/dog/._1.png); "
+        "no images that can be read: 1 (train/cat/notes.txt)."
+    )
+    assert json.loads((folder.parent / "raw" / LISTING).read_text())["passed_over"] == {
+        "beside the folders of train and test": 1,
+        "hidden": 1,
+        "no images that can be read": 1,
+        "unreadable images": 1,
+    }
+
+
+def test_the_usual_names_of_splits_are_understood(folder):
+    (folder / "train").rename(folder / "Training")
+    (folder / "test").rename(folder / "Testing_Set")
+    source = fetched(folder)
+    assert {name: len(split) for name, split in source.splits.items()} == {"train": 6, "test": 2}
+    assert sorted(source.files["test"]) == ["Testing_Set/cat/9.png", "Testing_Set/dog/9.png"]
+
+
+def test_files_are_named_in_the_order_of_their_images(folder):
+    source = fetched(folder)
+    for split, images in source.splits.items():
+        for file, image in zip(source.files[split], images.images, strict=True):
+            assert np.array_equal(np.asarray(Image.open(folder / file).convert("RGB")), image)
 
 
 def test_pictures_without_duplicates_are_read_in_silence(folder, capsys):
@@ -278,7 +328,7 @@ BAD = {
         "train/ in {} has owl, which test/ lacks; give both all classes.",
     ),
     "no images": (
-        lambda top: [file.rename(file.with_suffix(".txt")) for file in top.rglob("*.png")],
+        lambda top: [(file.unlink(), file.with_suffix(".txt").touch()) for file in top.rglob("*.png")],
         "{}/train holds no images; put them there as CLASS/NAME.png.",
     ),
     "no classes": (
@@ -289,7 +339,10 @@ BAD = {
         lambda top: [without(top, "train"), without(top, "test"), save(top, "a/1.png", "b/1.png", "b/2.png")],
         "The class 'a' has one image only; it needs one to train and one to test on.",
     ),
-    "odd name": (lambda top: save(top, "train/cat/\udcff.png"), "The name 'train/cat/\\udcff.png' in {} is no "),
+    "odd name": (
+        lambda top: save(top, "train/cat/\udcff.png"),
+        "The name 'train/cat/\\udcff.png' in {} cannot be written to a table; rename it.",
+    ),
 }
 
 
@@ -298,12 +351,6 @@ def test_a_folder_that_cannot_be_trained_on_is_one_sentence(folder, what):
     change, sentence = BAD[what]
     change(folder)
     assert refusal(folder).startswith(sentence.format(folder))
-
-
-def test_what_is_beside_train_and_test_is_named(folder, capsys):
-    save(folder, "val/cat/1.png")
-    assert len(fetched(folder).splits["train"]) == 6
-    assert capsys.readouterr().err == f"note: beside train/ and test/ nothing in {folder} is read: val.\n"
 
 
 @pytest.mark.parametrize("name", [ARCHIVE, LISTING])
@@ -337,4 +384,7 @@ def test_the_listing_says_what_each_file_holds(folder):
     fetched(folder)
     listing = json.loads((folder.parent / "raw" / LISTING).read_text())
     assert listing["test"] is None
-    assert [row[:3] for row in listing["images"]][:2] == [["train/cat/0.png", 8, 8], ["train/cat/1.png", 8, 8]]
+    assert [row[:5] for row in listing["images"]][:2] == [
+        ["train/cat/0.png", "train", "cat", 8, 8],
+        ["train/cat/1.png", "train", "cat", 8, 8],
+    ]

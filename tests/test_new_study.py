@@ -130,6 +130,40 @@ def test_pictures_that_cannot_be_trained_on_are_refused(repository, pictures, tm
     assert list((repository / "studies").iterdir()) == []
 
 
+def test_pictures_that_cannot_be_read_are_named_with_the_remedy_and_not_counted(repository, pictures):
+    broken = sorted((pictures / "one").iterdir())[0]
+    broken.write_bytes(broken.read_bytes()[:200])
+    study = write_study(repository, "mine", pictures)
+    assert study.pictures == "10 classes, 39 training and 10 test images of 8×8"
+    assert study.remarks == [
+        f"note: 1 of 50 images in {pictures} cannot be read: one/{broken.name}; "
+        "mend or remove them, or set data.unreadable to skip."
+    ]
+
+
+def test_what_is_passed_over_is_told(repository, pictures):
+    (pictures / "one/.hidden.jpg").touch()
+    (pictures / "one/notes.txt").write_text("no image")
+    assert write_study(repository, "mine", pictures).remarks == [
+        f"passed over in {pictures}: hidden: 1 (one/.hidden.jpg); no images that can be read: 1 (one/notes.txt)."
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 7, 8])
+def test_turned_pictures_have_the_size_that_reading_gives(repository, tmp_path, suffix, orientation):
+    """Some lie as they are seen, some turned as their camera noted: all are 30×20 when read."""
+    save_digits(tmp_path / "pictures", 2, suffix)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for number, file in enumerate(sorted((tmp_path / "pictures").rglob("*.*"))):
+        turned = number % 2 and orientation >= 5
+        image = Image.open(file).convert("RGB").resize((20, 30) if turned else (30, 20))
+        image.save(file, **({"exif": exif} if number % 2 else {}))
+    study = write_study(repository, "mine", tmp_path / "pictures")
+    assert study.pictures == "10 classes, 10 training and 10 test images of 30×20"
+
+
 def test_outside_of_a_repository_it_says_so(tmp_path, pictures):
     environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
     command = [sys.executable, "-m", "tinyres", "new-study", "mine", "--images", pictures]

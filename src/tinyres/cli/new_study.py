@@ -17,8 +17,8 @@ from ruamel.yaml.comments import CommentedMap
 from tinyres.common.atomic import replacing
 from tinyres.common.errors import UserError
 from tinyres.params import validate_params
-from tinyres.sources.image_folder import find_images, names_of, tests_among
-from tinyres.sources.photographs import Size, size_of
+from tinyres.sources.folder_layout import check_classes, find_images
+from tinyres.sources.image_folder import Size, in_one_sentence, sizes_of, tests_among
 
 SMALLEST, LARGEST = 28, 64  # pixels of the sides that a study starts with where the pictures have no size in common
 KEPT = 224  # pixels of the side up to which pictures of one size keep it
@@ -33,17 +33,20 @@ class Study:
     """From the repository's root."""
     pictures: str
     """What there is to train on, in words."""
+    remarks: list[str]
+    """What in the folder was passed over, cannot be read, or may not be as its owner thinks; a sentence each."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at the pictures tells: no more than their headers is read."""
+    """What reading all pictures once tells."""
 
     tests: int
     """Images that will be tested on."""
     image_size: int | None
     """Side in pixels to bring them to; None where they have one small size already."""
     words: str
+    remarks: list[str]
 
 
 def write_study(root: Path, name: str, images: Path) -> Study:
@@ -69,33 +72,36 @@ def write_study(root: Path, name: str, images: Path) -> Study:
         draft.mkdir()
         _write(draft / "params.yaml", params)
         _write(draft / "dvc.yaml", graph)
-    return Study(Path("studies") / name, look.words)
+    return Study(Path("studies") / name, look.words, look.remarks)
 
 
 def look_at(folder: Path, share: float) -> Look:
     """Classes, counts and sizes of the pictures in a folder; `share` is tested on where there is no `test/`.
 
+    Pictures that cannot be read are named, and not counted.
+
     Raises:
-        UserError: as for `find_images`, or none of the files can be read.
+        UserError: as for `find_images`, or what can be read is not enough to train on.
     """
-    found = find_images(folder)
-    sizes = Counter[Size]()
-    reason = ""
-    for name in names_of(found):
-        try:
-            sizes[size_of(folder / name)] += 1
-        except UserError as error:  # to refuse or to skip it is for the stage `download`
-            reason = str(error)
-    total = sum(1 for _ in names_of(found))
-    if not sizes:
-        raise UserError(f"None of the {total:,} images in {folder} can be read; the last: {reason}")
-    tested = found.get("test")
-    classes = tested or found[""]
+    layout = find_images(folder)
+    by_name, unreadable = sizes_of(layout)
+    total = len(by_name) + len(unreadable)
+    if not by_name:
+        last = list(unreadable.values())[-1]
+        raise UserError(f"None of the {total:,} images in {folder} can be read; the last: {last}")
+    remarks = layout.remarks()
+    layout = layout.without(set(unreadable))
+    check_classes(layout)
+    if unreadable:
+        remarks.append(f"note: {in_one_sentence(unreadable, total, folder)}")
+    sizes = Counter(by_name.values())
+    tested = layout.images.get("test")
+    classes = tested or layout.images[""]
     tests = sum(len(names) if tested else tests_among(len(names), share) for names in classes.values())
     side = _side_for(sizes)
     each = "×".join(map(str, reversed(next(iter(sizes))))) if len(sizes) == 1 else f"{len(sizes):,} different sizes"
-    words = f"{len(classes)} classes, {total - tests:,} training and {tests:,} test images of {each}"
-    return Look(tests, side, words + (f", brought to {side}×{side}" if side else ""))
+    words = f"{len(classes)} classes, {len(by_name) - tests:,} training and {tests:,} test images of {each}"
+    return Look(tests, side, words + (f", brought to {side}×{side}" if side else ""), remarks)
 
 
 def _side_for(sizes: Counter[Size]) -> int | None:

@@ -1,13 +1,12 @@
-"""One's own pictures: image files of any size, in a folder for each class.
-
-    <folder>/train/<class>/<name>.png  and  <folder>/test/<class>/<name>.png,  or  <folder>/<class>/<name>.png
+"""One's own pictures: image files of any size, in a folder for each class, as `folder_layout` understands them.
 
 `download` puts the files as they are into one archive, with a listing of what each holds. So later stages need neither
 the folder nor its tens of thousands of files, and DVC has two to hash and to cache.
 
     images.zip    the files, not compressed again, by their names below the folder
-    images.json   the share to test on (null: there is a test/), and per file its name, height, width (pixels) and the
-                  SHA-256 of its decoded pixels
+    images.json   the share to test on (null: the folder has images to test on), how many files were passed over for
+                  which reason, and per image its name, split, class, height, width (pixels) and the SHA-256 of its
+                  decoded pixels
 """
 
 import hashlib
@@ -17,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache, partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,13 +26,14 @@ from tinyres.common.atomic import replacing
 from tinyres.common.dataset import Split
 from tinyres.common.errors import UserError
 from tinyres.params import Data
+from tinyres.sources.folder_layout import Layout, check_classes, find_images, first
 from tinyres.sources.source import Source
 
 ARCHIVE, LISTING = "images.zip", "images.json"
-SPLITS = ("train", "test")
-SHOWN = 3  # names in a sentence
 PER_PROCESS = 500  # images that are worth starting another process for
 
+Size = tuple[int, int]
+"""Height and width, pixels."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -44,16 +44,13 @@ class Picture:
 
     name: str
     """Below the folder: `train/cat/1.png` or `cat/1.png`."""
+    split: str
+    """`train` or `test`; empty where the split is drawn."""
+    class_name: str
     height: int
     width: int
     sha256: str
     """Of the decoded pixels and their shape: the same picture in another file format is the same."""
-
-    @property
-    def class_name(self) -> str:
-        """The folder that is named for what the pictures show."""
-        parts = PurePosixPath(self.name).parts
-        return parts[1] if parts[0] in SPLITS and len(parts) > 2 else parts[0]
 
 
 # download
@@ -62,127 +59,69 @@ class Picture:
 def download(target: Path, data: Data) -> None:
     """Put all images of `data.folder` into the folder `target`, each read once to see that it can be.
 
+    What is passed over is told on stderr, and counted in the listing.
+
     Raises:
         UserError: the folder, its classes or, unless `data.unreadable` says to skip them, some files are not as they
             must be; `target` is then as it was.
     """
-    folder = Path(data.folder or "")
-    found = find_images(folder)
-    if "test" in found and (others := [each.name for each in _class_folders(folder) if each.name not in SPLITS]):
-        print(f"note: beside train/ and test/ nothing in {folder} is read: {_first(others)}.", file=sys.stderr)
+    layout = find_images(Path(data.folder or ""))
     with replacing(target) as draft:
         draft.mkdir()
-        pictures, unreadable = _pack(folder, list(names_of(found)), draft / ARCHIVE)
-        _answer_for(unreadable, folder, len(pictures) + len(unreadable), data.unreadable)
-        check_classes(folder, _without(found, unreadable))
+        pictures, unreadable = _pack(layout, draft / ARCHIVE)
+        if unreadable and data.unreadable == "refuse":
+            raise UserError(in_one_sentence(unreadable, len(pictures) + len(unreadable), layout.folder))
+        for sentence in unreadable.values():
+            print(f"skipped: {sentence}", file=sys.stderr)
+        readable = layout.without(set(unreadable))
+        check_classes(readable)
         listing = {
-            "test": None if "test" in found else data.test,
+            "test": None if "test" in layout.images else data.test,
+            "passed_over": {reason: len(names) for reason, names in sorted(readable.passed_over.items())},
             "images": [astuple(picture) for picture in pictures],
         }
         (draft / LISTING).write_text(json.dumps(listing, indent=0) + "\n", encoding="utf-8")
+    for remark in layout.remarks():
+        print(remark, file=sys.stderr)
 
 
-Found = dict[str, dict[str, list[str]]]
-"""Names of files below the folder, by split (`train` and `test`, or the empty one) and class."""
+def in_one_sentence(unreadable: dict[str, str], count: int, folder: Path) -> str:
+    """Which of `count` images in a folder cannot be read, from the sentence on each, and what to do about it."""
+    from tinyres.sources.photographs import HEIC_REMEDY
 
-
-def find_images(folder: Path) -> Found:
-    """All files in the class folders, and in folders below these, whose names end as image files do; sorted.
-
-    Hidden files are none, whatever they end in (`._1.jpg`).
-
-    Raises:
-        UserError: there is no such folder, or its classes are not fit to train on.
-    """
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {str(folder)!r} of images; check its name.")
-    present = [split for split in SPLITS if _class_folders(folder / split)]
-    if len(present) == 1:
-        missing = next(split for split in SPLITS if split not in present)
-        raise UserError(
-            f"{folder} has {present[0]}/ with classes in it, but no classes in {missing}/; "
-            f"add them, or move the classes of {present[0]}/ up into {folder} to test on a share of them."
-        )
-    found = {
-        split: {each.name: _images_below(each, folder) for each in _class_folders(folder / split)}
-        for split in present or [""]
-    }
-    check_classes(folder, found)
-    return found
-
-
-def check_classes(folder: Path, found: Found) -> None:
-    """Refuse what cannot be trained and tested on.
-
-    Raises:
-        UserError: no images, a class without any, fewer than two classes, or other classes in `test/` than in `train/`.
-    """
-    for split, classes in found.items():
-        if not any(classes.values()):
-            raise UserError(f"{folder / split} holds no images; put them there as CLASS/NAME.png.")
-        for name, images in classes.items():
-            if not images:
-                raise UserError(f"The class {name!r} has no images in {folder / split / name}; add some or remove it.")
-            if not split and len(images) < 2:
-                raise UserError(f"The class {name!r} has one image only; it needs one to train and one to test on.")
-    for here, there in (("test", "train"), ("train", "test")):
-        if lacking := sorted(set(found.get(here, {})) - set(found.get(there, {}))):
-            raise UserError(f"{here}/ in {folder} has {_first(lacking)}, which {there}/ lacks; give both all classes.")
-    classes = next(iter(found.values()))
-    if len(classes) < 2:
-        raise UserError(f"{folder} holds one class only, {next(iter(classes))!r}; there must be at least two.")
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
-
-
-def _images_below(folder: Path, top: Path) -> list[str]:
-    from tinyres.sources.photographs import suffixes
-
-    images = sorted(
-        file.relative_to(top).as_posix()
-        for file in folder.rglob("*")
-        if file.suffix.lower() in suffixes() and not file.name.startswith(".") and not file.is_dir()
+    remedy = "mend or remove them"
+    if heic := sum(HEIC_REMEDY in sentence for sentence in unreadable.values()):
+        kind = "HEIC photographs" if heic == len(unreadable) else f"{heic:,} of them, HEIC photographs"
+        remedy = f"for {kind}, {HEIC_REMEDY}; else {remedy}"
+    return (
+        f"{len(unreadable):,} of {count:,} images in {folder} cannot be read: {first(list(unreadable))}; "
+        f"{remedy}, or set data.unreadable to skip."
     )
-    for name in images:
-        if not name.isprintable():
-            raise UserError(f"The name {name!a} in {top} is no readable text; rename it.")
-    return images
 
 
-def names_of(found: Found) -> Iterator[str]:
-    """All files' names, below the folder."""
-    for classes in found.values():
-        for images in classes.values():
-            yield from images
-
-
-def _without(found: Found, unreadable: dict[str, str]) -> Found:
-    return {
-        split: {label: [name for name in images if name not in unreadable] for label, images in classes.items()}
-        for split, classes in found.items()
-    }
-
-
-def _pack(folder: Path, names: list[str], archive: Path) -> tuple[list[Picture], dict[str, str]]:
+def _pack(layout: Layout, archive: Path) -> tuple[list[Picture], dict[str, str]]:
     """Write the archive of all files that are readable images; returns these, and for each other file why it is not."""
     pictures: list[Picture] = []
     unreadable: dict[str, str] = {}
+    places = [
+        (name, split, label)
+        for split, classes in layout.images.items()
+        for label, names in classes.items()
+        for name in names
+    ]
+    verified = _in_processes(partial(_verify, layout.folder), [name for name, *_ in places], "download")
     with zipfile.ZipFile(archive, "w") as output:
-        for name, result in zip(names, _in_processes(partial(_verify, folder), names, "download"), strict=True):
+        for place, result in zip(places, verified, strict=True):
             if isinstance(result, str):
-                unreadable[name] = result
+                unreadable[place[0]] = result
                 continue
             content, (height, width), digest = result
-            output.writestr(zipfile.ZipInfo(name), content)  # a ZipInfo has a fixed date: the same bytes every time
-            pictures.append(Picture(name, height, width, digest))
+            output.writestr(zipfile.ZipInfo(place[0]), content)  # a ZipInfo has a fixed date: always the same bytes
+            pictures.append(Picture(*place, height, width, digest))
     return pictures, unreadable
 
 
-def _verify(folder: Path, name: str) -> tuple[bytes, tuple[int, int], str] | str:
+def _verify(folder: Path, name: str) -> tuple[bytes, Size, str] | str:
     """The file's content, the image's size and the hash of its pixels; or why it cannot be read."""
     from tinyres.sources.photographs import read_verified
 
@@ -194,17 +133,25 @@ def _verify(folder: Path, name: str) -> tuple[bytes, tuple[int, int], str] | str
     return content, (pixels.shape[0], pixels.shape[1]), digest
 
 
-def _answer_for(unreadable: dict[str, str], folder: Path, count: int, choice: str) -> None:
-    """Refuse the files that cannot be read, or name them on stderr."""
-    if not unreadable:
-        return
-    if choice == "refuse":
-        raise UserError(
-            f"{len(unreadable):,} of {count:,} images in {folder} cannot be read: {_first(list(unreadable))}; "
-            "mend or remove them, or set data.unreadable to skip."
-        )
-    for sentence in unreadable.values():
-        print(f"skipped: {sentence}", file=sys.stderr)
+def sizes_of(layout: Layout) -> tuple[dict[str, Size], dict[str, str]]:
+    """Height and width (pixels) of each image that can be read, as reading gives them, and why each other cannot be.
+
+    Every image is read whole, since a file's header tells neither of damage nor, in every format, of the size.
+    """
+    names = list(layout.names())
+    sizes: dict[str, Size] = {}
+    unreadable: dict[str, str] = {}
+    for name, result in zip(names, _in_processes(partial(_size, layout.folder), names, "new-study"), strict=True):
+        if isinstance(result, str):
+            unreadable[name] = result
+        else:
+            sizes[name] = result
+    return sizes, unreadable
+
+
+def _size(folder: Path, name: str) -> Size | str:
+    result = _verify(folder, name)
+    return result if isinstance(result, str) else result[1]
 
 
 # subset-extract
@@ -214,7 +161,7 @@ def read(folder: Path, image_size: int | None, seed: int) -> Source:
     """All images that `download` put into `folder`, as pixels of one size.
 
     They come in the order of their hashes, as good as random: whoever takes the first ones gets all classes, and no
-    burst of a camera. Test images that are also training images are named on stderr.
+    burst of a camera.
 
     Args:
         folder: what `download` wrote.
@@ -229,8 +176,7 @@ def read(folder: Path, image_size: int | None, seed: int) -> Source:
     size = (image_size, image_size) if image_size else _common_size(pictures)
     classes = sorted({picture.class_name for picture in pictures})
     labels = np.array([classes.index(picture.class_name) for picture in pictures], np.int64)
-    tests = _draw(labels, share, seed) if share else np.array([each.name.startswith("test/") for each in pictures])
-    _name_duplicates(pictures, tests)
+    tests = _draw(labels, share, seed) if share else np.array([picture.split == "test" for picture in pictures])
 
     archive = folder / ARCHIVE
     if not archive.is_file():
@@ -240,8 +186,10 @@ def read(folder: Path, image_size: int | None, seed: int) -> Source:
     for row, image in enumerate(_in_processes(unpack, [picture.name for picture in pictures], "subset-extract")):
         pixels[row] = image
     everything = Split(pixels, labels)
-    splits = {"train": everything.take(np.flatnonzero(~tests)), "test": everything.take(np.flatnonzero(tests))}
-    return Source("image_folder", classes, {}, splits)
+    rows = {"train": np.flatnonzero(~tests), "test": np.flatnonzero(tests)}
+    splits = {name: everything.take(of_split) for name, of_split in rows.items()}
+    files = {name: [pictures[row].name for row in of_split] for name, of_split in rows.items()}
+    return Source("image_folder", classes, {}, splits, files)
 
 
 def _read_listing(folder: Path) -> tuple[float | None, list[Picture]]:
@@ -280,22 +228,6 @@ def tests_among(images: int, share: float) -> int:
     return min(max(round(share * images), 1), images - 1)
 
 
-def _name_duplicates(pictures: Sequence[Picture], tests: NDArray[np.bool_]) -> None:
-    """Say on stderr which test images are also training images."""
-    known = {each.sha256: each.name for each, is_test in zip(pictures, tests, strict=True) if not is_test}
-    twice = [
-        f"{each.name} (as {known[each.sha256]})"
-        for each, is_test in zip(pictures, tests, strict=True)
-        if is_test and each.sha256 in known
-    ]
-    if twice:
-        print(
-            f"note: {len(twice):,} test image{'s' * (len(twice) > 1)} can be found among the training images, "
-            f"so that the test is easier than it looks: {_first(sorted(twice))}.",
-            file=sys.stderr,
-        )
-
-
 def _unpack(archive: Path, written: int, size: tuple[int, int], name: str) -> NDArray[np.uint8]:
     from tinyres.sources.photographs import decode
 
@@ -327,9 +259,3 @@ def _in_processes(function: Callable[[Item], Result], items: list[Item], what: s
     results: Any = Parallel(processes, return_as="generator")(delayed(function)(item) for item in items)
     shown = tqdm(results, what, len(items), unit="image", file=sys.stderr, disable=not sys.stderr.isatty())
     yield from shown
-
-
-def _first(names: list[str]) -> str:
-    """`'a', 'b', 'c' and 5 more`."""
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -1,5 +1,6 @@
 """Any image file as a network sees it: RGB, upright, the size asked for."""
 
+import importlib
 import io
 import stat
 import warnings
@@ -8,17 +9,36 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tinyres.common.errors import UserError
+from tinyres.sources.rgb import UnknownWhiteError, to_rgb
 
-BACKGROUND = "white"  # what shows through transparent pixels, as on a page
+NOT_READ = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5"}
+"""Formats that Pillow recognises and cannot read by itself: EPS is a program, which it would have Ghostscript run."""
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+HEIC_REMEDY = "install its reader with `pip install pillow-heif`"
+TURNS = {  # what brings an image upright, by the orientation in EXIF
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
 """Height and width, pixels."""
+
+
+class HeicReaderMissingError(Exception):
+    """The file is a HEIC photograph, which Pillow reads with the package pillow-heif alone."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +56,8 @@ def read_photograph(file: Path | str, size: Size) -> Photograph:
 
     The shorter side is resized to the model's with antialiasing (bicubic), and the longer one cut to the middle; an
     image of just that size keeps its pixels. The orientation that a camera noted in EXIF is applied. Transparent
-    pixels are laid on white. Palettes, greys, 16 bits and CMYK become 8-bit RGB; colour profiles are ignored. Of an
-    animation, or of several pages, it is the first.
+    pixels are laid on white. Palettes, greys, 12 and 16 bits and CMYK become 8-bit RGB; colour profiles are ignored.
+    Of an animation, or of several pages, it is the first.
 
     Raises:
         UserError: the file is missing, empty, damaged, no image, or larger than Pillow's limit (89 megapixels).
@@ -45,7 +65,7 @@ def read_photograph(file: Path | str, size: Size) -> Photograph:
     file = Path(file)
     with _told_of(file), _first_frame(file) as image:
         frames = getattr(image, "n_frames", 1)
-        fitted = _fit(_as_rgb(ImageOps.exif_transpose(image)), size)
+        fitted = _fit(_upright(image), size)
         return Photograph(np.array(fitted), f"the first of {frames} frames" if frames > 1 else None)
 
 
@@ -63,19 +83,8 @@ def read_verified(file: Path) -> tuple[bytes, Pixels]:
 def decode(content: bytes, size: Size | None = None) -> Pixels:
     """The image that a file's content holds: all of it, or its middle resized to `size` as by `read_photograph`."""
     with _first_frame(io.BytesIO(content)) as image:
-        upright = _as_rgb(ImageOps.exif_transpose(image))
+        upright = _upright(image)
         return np.array(_fit(upright, size) if size else upright)
-
-
-def size_of(file: Path) -> Size:
-    """The size of an image file once upright, from its header alone.
-
-    Raises:
-        UserError: as for `read_photograph`, as far as the header tells.
-    """
-    with _told_of(file), _first_frame(file) as image:
-        lies_on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-        return image.size if lies_on_its_side else (image.height, image.width)
 
 
 def resized(images: Pixels, size: Size) -> Pixels:
@@ -88,11 +97,30 @@ def resized(images: Pixels, size: Size) -> Pixels:
     return changed
 
 
+def is_image(file: Path) -> bool:
+    """Whether a file's name ends as image files' do or, where it does not, whether its content is an image's."""
+    if file.suffix.lower() in suffixes():
+        return True
+    if not file.is_file():
+        return False
+    try:
+        with _first_frame(file, known_by_content()):
+            return True
+    except (HeicReaderMissingError, Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return True  # one that `read_photograph` refuses by name
+    except OSError as error:
+        if error.errno is not None:
+            raise  # the disk, not the file
+        return False
+    except Exception:  # each of Pillow's decoders stumbles over foreign files in its own way
+        return False
+
+
 @cache
 def suffixes() -> frozenset[str]:
-    """Endings of the names of image files that can be read, in small letters, with the dot."""
+    """Endings of the names of image files, in small letters, with the dot."""
     readable = set(_formats())
-    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in readable)
+    return HEIC_SUFFIXES | {suffix for suffix, kind in Image.registered_extensions().items() if kind in readable}
 
 
 @contextmanager
@@ -107,6 +135,10 @@ def _told_of(file: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
+    except HeicReaderMissingError:
+        raise UserError(f"{file} is a HEIC photograph; {HEIC_REMEDY}, or save it as JPEG.") from None
+    except UnknownWhiteError as error:
+        raise UserError(f"{file} holds {error}; save it as PNG with 8 or 16 bits per channel.") from None
     except FileNotFoundError:
         raise UserError(f"There is no file {file}; check the name.") from None
     except UnidentifiedImageError:
@@ -120,39 +152,72 @@ def _told_of(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _first_frame(file: Path | io.BytesIO) -> Iterator[Image.Image]:
+def _first_frame(file: Path | io.BytesIO, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
     """The opened image. Pillow warns of a decompression bomb before it refuses one; here the warning is enough."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata, which changes no pixel
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(file, formats=_formats()) as image:
+        image: Image.Image
+        try:
+            image = Image.open(file, formats=formats or _formats())
+        except UnidentifiedImageError:
+            if not _is_heic(file):
+                raise
+            image = _open_heic(file)
+        with image:
             yield image
 
 
 @cache
-def _formats() -> list[str]:
-    """All that Pillow reads by itself: EPS is a program, which it would have Ghostscript run."""
+def _formats() -> tuple[str, ...]:
+    """All that Pillow reads by itself, which is not all that it recognises."""
     Image.init()
-    return [name for name in Image.ID if name != "EPS"]
+    return tuple(name for name in Image.ID if name not in NOT_READ)
+
+
+@cache
+def known_by_content() -> tuple[str, ...]:
+    """Formats that begin with a mark of their own; for others Pillow would try to read any file as one."""
+    return tuple(name for name in _formats() if Image.OPEN[name][1] is not None)
+
+
+def _is_heic(file: Path | io.BytesIO) -> bool:
+    """Whether the file type box at the beginning names one of HEIC's brands (ISO/IEC 23008-12, annex B)."""
+    if isinstance(file, Path):
+        with file.open("rb") as stream:
+            start = stream.read(64)
+    else:
+        start = file.getvalue()[:64]
+    brands = start[8 : int.from_bytes(start[:4])]
+    return start[4:8] == b"ftyp" and any(brands[place : place + 4] in HEIC_BRANDS for place in range(0, len(brands), 4))
+
+
+def _open_heic(file: Path | io.BytesIO) -> Image.Image:
+    try:
+        pillow_heif = importlib.import_module("pillow_heif")
+    except ImportError:
+        raise HeicReaderMissingError from None
+    pillow_heif.register_heif_opener()
+    return Image.open(file, formats=["HEIF"])
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image in RGB, turned as its camera was held. Of EXIF nothing but the orientation is read.
+
+    Pillow turns TIFF by itself while it loads it, and then forgets the orientation; pillow-heif likewise.
+    """
+    rgb = to_rgb(image)
+    turn = TURNS.get(_orientation(image))
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> Any:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # EXIF that is too damaged to hold an orientation; the pixels are not
+        return None
 
 
 def _fit(image: Image.Image, size: Size) -> Image.Image:
     height, width = size
     return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F" or image.mode.startswith("I"):
-        image = _as_8_bit(image)
-    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
-        image = image.convert("LA").convert("RGBA") if image.mode == "La" else image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _as_8_bit(image: Image.Image) -> Image.Image:
-    """Greys of 0 to 65535 as 0 to 255; Pillow itself would cut everything above 255 to white."""
-    values = np.asarray(image)
-    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
-        raise ValueError("numbers without a known white; 8 and 16 bits per channel are read")
-    return Image.fromarray(np.round(values / 257).astype(np.uint8))

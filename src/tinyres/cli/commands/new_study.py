@@ -8,7 +8,8 @@ from tinyres.cli.commands import Commands
 DESCRIPTION = (
     "Write studies/NAME: the paper's study, both networks and all stages, on the pictures in FOLDER. These lie in a "
     "folder for each class, FOLDER/CLASS/FILE, from which a fifth is drawn to test on, or in FOLDER/train/CLASS/FILE "
-    "and FOLDER/test/CLASS/FILE. Any size and any format that Pillow reads, but EPS."
+    "and FOLDER/test/CLASS/FILE; training/, testing/, val/ and the like are understood too. Any size and any format "
+    "that Pillow reads, but EPS; HEIC where pillow-heif is installed."
 )
 
 
@@ -26,4 +27,6 @@ def run(arguments: argparse.Namespace) -> None:
     from tinyres.common.repository import project_root
 
     study = write_study(project_root(), arguments.name, arguments.images)
+    for remark in study.remarks:
+        print(remark)
     print(f"wrote {study.folder}: {study.pictures}; run it with `dvc repro {study.folder}/dvc.yaml`")
