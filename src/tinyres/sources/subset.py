@@ -1,11 +1,15 @@
 """Choosing classes and images from a source, and setting some aside, for validation or for pretraining."""
 
+import sys
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyres.common.dataset import Description, Labels, Split, channel_statistics
 from tinyres.common.errors import UserError, nearest
 from tinyres.params import Subset
+from tinyres.sources.duplicates import find_duplicates, sentence_on
 from tinyres.sources.source import Source
 
 UNLABELLED = 1  # names the seed of that draw, apart from the one of validation images
@@ -15,15 +19,20 @@ def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dic
     """The chosen part of a source in the pipeline's own form.
 
     Labels become 0…K−1 in alphabetical order of the class names; images keep the source's order, and their size unless
-    `subset.image_size` gives another.
+    `subset.image_size` gives another. Pairs of equal images among them are told on stderr.
 
     Raises:
         UserError: a class does not exist, or what is set aside leaves nothing to train or test on.
     """
     classes = choose_classes(source, subset.classes)
-    splits = {name: _relabel(source, split, classes) for name, split in source.splits.items()}
-    if subset.per_class is not None:
-        splits = {name: split.take(_first_of_each(split.labels, subset.per_class)) for name, split in splits.items()}
+    new_label = _new_labels(source, classes)
+    rows = {name: _rows(new_label[split.labels], subset.per_class) for name, split in source.splits.items()}
+    for duplicates in find_duplicates(source, rows):
+        print(sentence_on(duplicates, source), file=sys.stderr)
+    splits = {
+        name: Split(split.images[rows[name]], new_label[split.labels[rows[name]]])
+        for name, split in source.splits.items()
+    }
     if subset.image_size is not None:
         splits = {name: _resize(split, subset.image_size) for name, split in splits.items()}
     splits = set_validation_aside(splits, subset, seed)
@@ -36,8 +45,10 @@ def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dic
     return Description(source.name, classes, superclasses, (height, width), sizes, origin, mean, std), splits
 
 
-def choose_classes(source: Source, wanted: str | list[str]) -> list[str]:
+def choose_classes(source: Source, wanted: str | Sequence[str | int]) -> list[str]:
     """Class names in alphabetical order: all, those of one superclass, or those of a list.
+
+    A number is the name of the class that is called so: YAML reads the folder `1` in `[1, 2]` as one.
 
     Raises:
         UserError: a name is unknown (with the nearest one), or fewer than two classes are left.
@@ -52,12 +63,19 @@ def choose_classes(source: Source, wanted: str | list[str]) -> list[str]:
                 raise UserError(f"subset.classes is {wanted!r}, a single class; give a list of at least two classes.")
             raise UserError(f"subset.classes: there is no superclass {wanted!r}{nearest(wanted, [*known, 'all'])}")
         return members
-    for name in wanted:
+    names = [str(name) for name in wanted]
+    for given, name in zip(wanted, names, strict=True):
         if name not in source.classes:
+            if isinstance(given, int) and (padded := [each for each in source.classes if _is_number(each, given)]):
+                raise UserError(f"subset.classes: there is no class {name!r}; write '{padded[0]}', with quotes.")
             raise UserError(f"subset.classes: there is no class {name!r}{nearest(name, sorted(source.classes))}")
-    if len(set(wanted)) < 2:
+    if len(set(names)) < 2:
         raise UserError(f"subset.classes is {wanted!r}; give at least two different classes.")
-    return sorted(set(wanted))
+    return sorted(set(names))
+
+
+def _is_number(name: str, number: int) -> bool:
+    return name.isdecimal() and int(name) == number
 
 
 def set_validation_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
@@ -115,19 +133,22 @@ def _stratified(labels: Labels, count: int, generator: np.random.Generator) -> N
     return np.concatenate(rows)
 
 
-def _relabel(source: Source, split: Split, classes: list[str]) -> Split:
+def _new_labels(source: Source, classes: list[str]) -> Labels:
+    """The label that each of the source's has among the chosen classes; −1 where it is not chosen."""
     new_label = np.full(len(source.classes), -1, np.int64)
     for label, name in enumerate(classes):
         new_label[source.classes.index(name)] = label
-    labels = new_label[split.labels]
-    rows = np.flatnonzero(labels >= 0)
-    return Split(split.images[rows], labels[rows])
+    return new_label
+
+
+def _rows(labels: Labels, per_class: int | None) -> NDArray[np.intp]:
+    """Rows of the chosen classes' images, or of the first of each, in the order that they have."""
+    chosen = np.flatnonzero(labels >= 0)
+    return chosen if per_class is None else chosen[_first_of_each(labels[chosen], per_class)]
 
 
 def _resize(split: Split, side: int) -> Split:
-    from tinyres.sources.photographs import (
-        resized,  # Pillow is seldom needed here, and takes longer to load than the rest
-    )
+    from tinyres.sources.photographs import resized  # Pillow takes longer to load than all the rest
 
     return Split(resized(split.images, (side, side)), split.labels)
 
