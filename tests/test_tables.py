@@ -95,6 +95,13 @@ def test_markdown():
     )
 
 
+def test_a_bar_in_a_name_is_no_border_in_markdown():
+    assert Table(["class", "gain"], [["cat|dog", "1"]]).render("md").splitlines()[-1].split(" | ") == [
+        r"| cat\|dog",
+        "     1 |",
+    ]
+
+
 def test_latex_is_escaped_and_keeps_trailing_zeros():
     lines = [" ".join(line.split()) for line in TABLE.render("latex").splitlines()]
     assert lines[0] == r"\begin{tabular}{lrr}"

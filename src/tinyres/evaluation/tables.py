@@ -46,7 +46,10 @@ class Table:
             return text.getvalue()
         numbers = ["left"] + ["right"] * (len(self.header) - 1)
         layout = {"md": "pipe", "latex": "latex_booktabs"}[style]
-        return tabulate(self.rows, self.header, tablefmt=layout, colalign=numbers, disable_numparse=True) + "\n"
+        rows = self.rows
+        if style == "md":  # where a bar in a class's name would be a border
+            rows = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+        return tabulate(rows, self.header, tablefmt=layout, colalign=numbers, disable_numparse=True) + "\n"
 
 
 RunMetrics = Mapping[str, Mapping[int, Mapping[str, float]]]

@@ -22,7 +22,7 @@ def plot_probabilities(file: Path | str, rows: Sequence[tuple[str, Images, Seque
         axes = figure.subplots(lines, 2 * columns, squeeze=False, width_ratios=[1, 1.6] * columns).reshape(-1, 2)
         for (image_axis, bar_axis), (caption, image, classes) in zip(axes, rows, strict=False):
             show_image(image_axis, image)
-            image_axis.set_title(shortened(caption), fontsize=9, parse_math=False)  # a $ is a $
+            image_axis.set_title(shortened(caption), fontsize=9)
             _plot_bars(bar_axis, classes)
         for axis in axes[len(rows) :].ravel():
             axis.set_axis_off()

@@ -14,6 +14,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 from tinyres.common.atomic import replacing
+from tinyres.figures.fonts import choose_fonts
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/).
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
@@ -27,6 +28,7 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "savefig.dpi": 150,
     "figure.constrained_layout.use": True,
+    "text.parse_math": False,  # a $ in a class's name is a $
 }
 
 
@@ -37,6 +39,7 @@ def picture(file: Path | str, width: float = 7, height: float = 4) -> Iterator[F
         figure = plt.figure(figsize=(width, height))
         try:
             yield figure
+            choose_fonts(figure)
             with replacing(file) as draft:
                 figure.savefig(draft, format="png", metadata={"Software": None})
         finally:
