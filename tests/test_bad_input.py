@@ -75,11 +75,14 @@ def study(tmp_path: Path) -> Path:
     ("changes", "sentence"),
     [
         ({"learning_rate": 0.1}, "params.yaml: unknown parameter 'learning_rate'; "),
-        ({"data__sorce": "digits"}, "params.yaml: unknown parameter 'data.sorce'; did you mean 'source'?"),
+        ({"data__sorce": "digits"}, "params.yaml: unknown parameter 'data.sorce'; did you mean 'data.source'?"),
         ({"lr": "abc"}, "params.yaml: lr is 'abc': give a number greater than 0."),
         ({"batch_size": 0}, "params.yaml: batch_size is 0: give a whole number of at least 2."),
         ({"epochs": -1}, "params.yaml: epochs is -1: give a whole number of at least 1."),
-        ({"subset__classes": ["zero", "sevn"]}, "subset.classes: there is no class 'sevn'; did you mean 'seven'?"),
+        (
+            {"subset__classes": ["zero", "sevn"]},
+            "params.yaml: subset.classes: there is no class 'sevn'; did you mean 'seven'?",
+        ),
         ({"subset__validation": 2000}, "subset.validation takes 2000 of the 1437 train images; give a number that "),
     ],
     ids=str,
@@ -88,6 +91,22 @@ def test_a_wrong_parameter(study, changes, sentence):
     assert run_stage("download", study).returncode == 0
     write_params(study, **changes)
     assert refusal("subset_extract", study).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"subset__classes": ["seal", "oter"]}, "subset.classes: there is no class 'oter'; did you mean 'otter'?"),
+        ({"augment__offline": ["report_hvs"]}, "augment.offline: there is no pipeline 'report_hvs'; did you mean "),
+        ({"embed__perplexity": 0}, "embed.perplexity is 0: give a number greater than 0."),
+    ],
+    ids=str,
+)
+def test_a_later_stages_wrong_parameter_ends_the_first_before_it_downloads_anything(study, changes, sentence):
+    write_params(study, data__source="cifar100", **changes)
+    told = refusal("download", study, CIFAR100_ARCHIVE=str(study / "not looked for"))
+    assert told.startswith(f"params.yaml: {sentence}")
+    assert told.endswith("To go back to the committed file: git checkout params.yaml")
 
 
 @pytest.mark.parametrize("stage", ["download", "subset_extract"])

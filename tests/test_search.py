@@ -246,7 +246,7 @@ def test_what_is_drawn_is_what_dvc_takes(study):
         "batch_size=range(32,129,32)",
         "epochs=int(interval(1,8))",
         "weight_decay=0,0.0001",
-        "augment.offline=choice([],[flip])",
+        "augment.offline=choice([],[report_hsv])",
         "subset.validation=0.1",
     ):
         assert each[0] == "subset.validation=0.1", "the same in every trial"
@@ -255,7 +255,7 @@ def test_what_is_drawn_is_what_dvc_takes(study):
         assert params.batch_size in (32, 64, 96, 128), "without its end, as Hydra's ranges are"
         assert 1 <= params.epochs <= 8
         assert params.weight_decay in (0, 0.0001)
-        assert params.augment.offline in ([], ["flip"])
+        assert params.augment.offline in ([], ["report_hsv"])
 
 
 @settings(max_examples=25)

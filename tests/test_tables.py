@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tinyres.cli.commands.table import experiment_name
+from tinyres.common.errors import UserError
 from tinyres.evaluation.tables import Table, accuracy_table, against_first, extremes_table
 from tinyres.params import read_params
 
@@ -215,3 +217,20 @@ def test_ends_of_intervals_and_chance_have_no_improvement():
     figures = {"test_accuracy_low": 0.4, "test_accuracy_high": 0.6, "test_errors_inside_chance": 0.04}
     table = accuracy_table(once({"a": figures, "b": {name: 2 * value for name, value in figures.items()}}), None)
     assert [row[3] for row in table.rows] == ["", "", ""]
+
+
+def test_the_table_takes_the_experiments_name_from_the_workspace_and_nothing_else(tmp_path):
+    text = (Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"
+    file.write_text(text.replace("epochs: 30", "epochs: 0").replace("lr: 0.001", "learning_rate: fast"))
+    assert experiment_name(file) == "cifar100-resnet18"
+
+
+@pytest.mark.parametrize(
+    "content", ["lr: 1", "tracking: mine", "tracking: {}", "tracking: {experiment: null}", "tracking: {experiment: 5}"]
+)
+def test_a_file_that_names_no_experiment_is_answered_with_the_option(tmp_path, content):
+    file = tmp_path / "params.yaml"
+    file.write_text(content)
+    with pytest.raises(UserError, match=r"has no name in tracking\.experiment; .* with --experiment\.$"):
+        experiment_name(file)

@@ -12,8 +12,14 @@ HEAD = """\
 # Parameters
 
 Every value of the root's `params.yaml`, from the schema that checks it (`src/tinyres/params/schema.py`). Each can be
-changed for one experiment, `dvc exp run -S lr=0.01 -S augment.online.cutmix=1`; what contradicts itself is refused
-before anything runs. This page is made by `tinyres parameters`.
+changed for one experiment, `dvc exp run -S lr=0.01 -S augment.online.cutmix=1`. Values that do not fit, that contradict
+each other or that name what does not exist are refused before the first stage does anything, with a line for each.
+`-S` leaves its values in `params.yaml`; `git checkout params.yaml` goes back.
+
+A misspelt name is answered by DVC, before tinyres is started: "Key 'learning_rate' is not in struct". Do not append it
+with `+`, as that sentence advises; look its name up here. Names that look like numbers, dates or truth values need
+quotes: `-S "subset.classes=['1','2']"`. Numbers are read as DVC reads them, by YAML 1.2: `042` is 42, `0o17` is 15,
+`1:30` and `no` are text. This page is made by `tinyres parameters`.
 
 | parameter | here | takes | meaning |
 | --- | --- | --- | --- |

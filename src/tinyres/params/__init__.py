@@ -1,6 +1,6 @@
 """The parameters of a study: their schema, and `params.yaml` as it is read and checked."""
 
-from tinyres.params.reading import flat, load_yaml, parse_yaml, plain, read_params, select, with_values
+from tinyres.params.reading import flat, load_params, load_yaml, parse_yaml, plain, read_params, select, with_values
 from tinyres.params.schema import (
     Adversarial,
     Data,
@@ -16,7 +16,7 @@ from tinyres.params.schema import (
     Subset,
     Tracking,
 )
-from tinyres.params.validation import demand, shown, validate_params
+from tinyres.params.validation import demand, nearest_parameter, shown, validate_params
 
 __all__ = [
     "Adversarial",
@@ -34,7 +34,9 @@ __all__ = [
     "Tracking",
     "demand",
     "flat",
+    "load_params",
     "load_yaml",
+    "nearest_parameter",
     "parse_yaml",
     "plain",
     "read_params",

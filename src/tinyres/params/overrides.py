@@ -10,28 +10,40 @@ RESERVED = ("true", "false", "null", "inf", "nan")  # unless it means a value
 
 
 def overrides(before: Mapping[str, Any], after: Mapping[str, Any], section: str = "") -> list[str]:
-    """What `dvc exp run -S` needs to turn the one into the other, in Hydra's grammar: `name=value` for a changed value,
+    """What `dvc exp run -S` needs to turn `before` into `after`, in Hydra's grammar: `name=value` for a changed value,
     `+name=value` for a new one, `~name` for one that is gone. `section` is the prefix of every name."""
-    changes = []
+    changes: list[str] = []
     for key in sorted(before.keys() | after.keys()):
-        name, one, other = section + key, before.get(key), after.get(key)
+        name = section + key
         if key not in after:
-            changes += [f"{name}=0"] * (one is None) + [f"~{name}"]  # Hydra finds no null to remove
+            changes += _removal(name, before[key])
         elif key not in before:
-            changes.append(f"+{override(name, other)}")
-        elif isinstance(one, dict) and isinstance(other, dict):
-            changes += overrides(one, other, f"{name}.")
-        elif isinstance(one, dict) or (isinstance(one, list) and isinstance(other, dict)):
-            # Hydra merges into a section what is said of it, and no section into a list
-            changes += [f"~{name}", f"+{override(name, other)}"]
-        elif (type(one), one) != (type(other), other):  # 1 == True
-            changes.append(override(name, other))
+            changes.append(f"+{override(name, after[key])}")
+        else:
+            changes += _change(name, before[key], after[key])
     return changes
 
 
 def override(name: str, value: Any) -> str:
     """`name=value`, as `dvc exp run -S` takes it."""
     return f"{name}={_hydra(value)}"
+
+
+def _removal(name: str, value: Any) -> list[str]:
+    """Hydra does not find a null to remove: it becomes a number first."""
+    return [f"{name}=0", f"~{name}"] if value is None else [f"~{name}"]
+
+
+def _change(name: str, before: Any, after: Any) -> list[str]:
+    """What turns the value of a parameter that is in both into the other."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return overrides(before, after, f"{name}.")
+    if isinstance(before, dict) or (isinstance(before, list) and isinstance(after, dict)):
+        # Hydra would merge the new value into a section, and cannot merge a section into a list.
+        return [f"~{name}", f"+{override(name, after)}"]
+    if type(before) is type(after) and before == after:  # `1 == True`
+        return []
+    return [override(name, after)]
 
 
 def _hydra(value: Any) -> str:

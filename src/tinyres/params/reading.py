@@ -4,68 +4,95 @@ A stage can reach no others, so the list in `dvc.yaml` can be held to its names 
 """
 
 import copy
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from tinyres.common.errors import UserError, nearest
+from tinyres.params.preflight import check_before_running
 from tinyres.params.schema import Params
 from tinyres.params.validation import validate_params
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2, as DVC reads and writes the same file: to PyYAML `1e-5` is text, and `no` is false."""
-
-
-_BOOLEAN, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-_Loader.add_implicit_resolver(_FLOAT, re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789"))
 
 
 def read_params(*names: str, file: Path | str = "params.yaml", changes: Mapping[str, Any] | None = None) -> Params:
     """Read and check the whole file, then hand out only the named parameters.
 
+    Each value is the one that DVC tracks: it comes from DVC's own reader, and the schema accepts it or refuses it, but
+    changes none. A whole number where the schema has a real one (`lr: 1`) is handed out as the equal `float`.
+
     Args:
         names: top-level keys (`seed`), or `section.key` for one entry of a section (`models.baseline`,
             `augment.online`). Reaching for anything else on the result raises AttributeError or KeyError.
         file: the parameters file, by default the one in the working folder.
-        changes: values that count in place of the file's, by dotted name.
+        changes: values that replace the file's, by dotted name.
 
     Raises:
-        UserError: the file is missing or unreadable, or a value does not fit the schema.
+        UserError: the file is missing or unreadable, a value does not fit the schema, or no stage could work with it.
     """
-    params = validate_params(with_values(load_yaml(Path(file)), changes or {}), str(file))
+    params = load_params(Path(file), changes)
+    with telling_how_to_go_back(file):
+        check_before_running(params, str(file))
     return Params.model_construct(**select(params, *names))
+
+
+def load_params(file: Path, changes: Mapping[str, Any] | None = None) -> Params:
+    """Read a parameters file and hold it to the schema, with `changes` (by dotted name) in place of its own values.
+
+    Raises:
+        UserError: the file is missing or unreadable, or values do not fit the schema: a line for each.
+    """
+    content = with_values(load_yaml(file), changes or {})
+    with telling_how_to_go_back(file):
+        return validate_params(content, str(file))
+
+
+@contextmanager
+def telling_how_to_go_back(file: Path | str) -> Iterator[None]:
+    """Add the way back to an error: a value that `dvc exp run -S` wrote stays in the file for the next command."""
+    try:
+        yield
+    except UserError as error:
+        faults = str(error)
+        separator = "\n" if "\n" in faults else " "
+        raise UserError(f"{faults}{separator}To go back to the committed file: git checkout {file}") from None
 
 
 def load_yaml(file: Path) -> dict[str, Any]:
     """The file's content as plain values.
 
     Raises:
-        UserError: the file is missing, or no YAML mapping.
+        UserError: the file is missing, is not UTF-8 text, or is no YAML mapping.
     """
     if not file.is_file():
         raise UserError(f"There is no {file} in {Path.cwd()}; run from a study's folder, the one that holds dvc.yaml.")
-    return parse_yaml(file.read_bytes(), str(file))
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{file} is not UTF-8 text (line {line}); save it in that encoding.") from None
+    return parse_yaml(text, str(file))
 
 
-def parse_yaml(text: str | bytes, file: str) -> dict[str, Any]:
+def parse_yaml(text: str, file: str) -> dict[str, Any]:
     """A parameters file's content as plain values; `file` is what it is called in errors.
+
+    The reader is DVC's own (`dvc.utils.serialize`), so that a spelling (`042`, `1:30`, `no`) means one thing to both.
 
     Raises:
         UserError: it is no YAML mapping.
     """
     try:
-        content = yaml.load(text, _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} is not valid YAML ({' '.join(str(error).split())}); correct that line.") from None
+        content = YAML(typ="safe").load(text)
+    except MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UserError(f"{file} is not valid YAML ({line}{error.problem}); correct that line.") from None
+    except (YAMLError, ValueError) as error:  # the second of a date that no calendar has
+        reason = " ".join(str(error).split())
+        raise UserError(f"{file} is not valid YAML ({reason}); correct it.") from None
     if not isinstance(content, dict):
         raise UserError(f"{file} holds no parameters; restore it with `git checkout {file}`.")
     return content

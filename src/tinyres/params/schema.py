@@ -1,23 +1,36 @@
 """The schema of `params.yaml`: every parameter with its type, range, unit and source."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-# Strict: `true` is no 1, although Python takes it for one.
-Whole = Annotated[int, Field(strict=True)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[Number, Field(ge=0, le=1)]
-Count = Annotated[Whole, Field(ge=1)]
+Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 
 
 class Section(BaseModel):
-    """A part of `params.yaml`: unknown keys are refused, values cannot change after reading."""
+    """A part of `params.yaml`: unknown keys are refused, values cannot change after reading.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    Strict: a value is accepted as it is or refused, since DVC tracks it as it is. `true` is no 1, although Python takes
+    it for one, and `"yes"` is no truth value. The one exception is a whole number where a real one is meant.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    def contradictions(self) -> Iterator[str]:
+        """Sentences without their full stop on values that do not go together, each with a remedy."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if reasons := list(self.contradictions()):
+            raise ValueError(*reasons)
+        return self
 
 
 class Data(Section):
@@ -35,16 +48,14 @@ class Data(Section):
     """What becomes of files in `folder` that are no readable image: `refuse` ends with their names, `skip` names them
     and goes on."""
 
-    @model_validator(mode="after")
-    def _a_folder_is_of_images(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
         if self.source == "image_folder" and self.folder is None:
-            raise ValueError("data.source 'image_folder' needs the folder of images: set data.folder")
+            yield "data.source 'image_folder' needs the folder of images: set data.folder"
         if self.source != "image_folder" and self.folder is not None:
-            raise ValueError(
+            yield (
                 f"data.folder is set, but data.source {self.source!r} has images of its own: "
                 "set data.source to image_folder, or data.folder to null"
             )
-        return self
 
 
 class Subset(Section):
@@ -54,7 +65,7 @@ class Subset(Section):
     """`all`, one superclass by name, or a list of classes."""
     per_class: Count | None
     """Keep the first n images of each class and split; null keeps all."""
-    image_size: Annotated[Whole, Field(ge=28, le=224)] | None
+    image_size: Annotated[int, Field(ge=28, le=224)] | None
     """Pixels of each side after resizing; null keeps the source's. Bicubic, with antialiasing, the longer side cut to
     the middle: just as `tinyres predict` brings images to the model's size."""
     validation: NotNegative
@@ -64,6 +75,13 @@ class Subset(Section):
     unlabelled: NotNegative
     """Training images that serve `pretrain` alone, which looks at no label: a share below 1, or a whole number of
     images; a stratified draw, by `seed`; 0 for none."""
+
+    @field_validator("classes")
+    @classmethod
+    def _more_than_one(cls, classes: str | list[str]) -> str | list[str]:
+        if isinstance(classes, list) and len(set(classes)) < 2:
+            raise ValueError("give at least two different classes")
+        return classes
 
     @field_validator("validation", "unlabelled")
     @classmethod
@@ -76,7 +94,7 @@ class Subset(Section):
 class OnlineAugmentation(Section):
     """What happens to each training image, each time it is seen. Drawn per image, in this order."""
 
-    crop_padding: Annotated[Whole, Field(ge=0, le=16)]
+    crop_padding: Annotated[int, Field(ge=0, le=16)]
     """Pixels of black border on each side from which a crop of the original size is cut."""
     flip: Share
     """Probability of a horizontal flip."""
@@ -95,9 +113,9 @@ class OnlineAugmentation(Section):
     et al., 2020, doi:10.1109/CVPRW50498.2020.00359), AutoAugment's policy for CIFAR-10 (Cubuk et al., 2019,
     doi:10.1109/CVPR.2019.00020), TrivialAugment Wide (Müller and Hutter, 2021, doi:10.1109/ICCV48922.2021.00081), or
     AugMix's mixture of three chains without its consistency loss (Hendrycks et al., 2020, arXiv:1912.02781)."""
-    operations: Annotated[Whole, Field(ge=1, le=8)]
+    operations: Annotated[int, Field(ge=1, le=8)]
     """Of `randaugment`: operations per image, one after another."""
-    magnitude: Annotated[Whole, Field(ge=0, le=30)]
+    magnitude: Annotated[int, Field(ge=0, le=30)]
     """Of `randaugment`: strength of each operation, in 30ths of its range."""
     erasing: Share
     """Probability that a rectangle is made black, of 2 to 33 % of the area (Zhong et al., 2020,
@@ -114,7 +132,8 @@ class Augment(Section):
     """Copies on disk (offline) and changes during training (online)."""
 
     offline: list[str]
-    """Names of pipelines; each adds one changed copy of the training set."""
+    """Names of pipelines; each adds one changed copy of the training set: `report_flip_blur`, `report_hsv`,
+    `report_dropout_sharpen`, `report_noise_blend`."""
     online: OnlineAugmentation
 
 
@@ -149,14 +168,12 @@ class Optimizer(Section):
     """Decay per step of an exponential moving average of the weights, which is then the model; null for none (Polyak
     and Juditsky, 1992, doi:10.1137/0330046)."""
 
-    @model_validator(mode="after")
-    def _nesterov_has_momentum(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
         if self.nesterov and (self.name != "sgd" or not self.momentum):
-            raise ValueError(
+            yield (
                 "optimizer.nesterov needs momentum to look ahead with: "
                 "set optimizer.name to sgd and optimizer.momentum (0.9, say), or optimizer.nesterov to false"
             )
-        return self
 
 
 class Scheduler(Section):
@@ -168,23 +185,21 @@ class Scheduler(Section):
     doi:10.1117/12.2520589)."""
     every: Literal["epoch", "step"]
     """How often it changes: once per epoch, or with every step of the optimizer."""
-    warmup: Annotated[Whole, Field(ge=0)]
+    warmup: Annotated[int, Field(ge=0)]
     """Epochs over which the learning rate rises to `lr` first, in even steps (Goyal et al., 2017, arXiv:1706.02677)."""
     milestones: list[Count]
     """Of `step`: epochs after which the learning rate falls."""
     factor: Annotated[Number, Field(gt=0, lt=1)]
     """Of `step`: what the learning rate is multiplied by at each milestone."""
 
-    @model_validator(mode="after")
-    def _milestones_belong_to_step(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
         if (self.name == "step") != bool(self.milestones):
-            raise ValueError(
+            yield (
                 f"scheduler.milestones is {self.milestones} with scheduler.name {self.name!r}: give the epochs at "
                 "which 'step' lowers the learning rate, and [] for every other schedule"
             )
         if self.name == "one_cycle" and self.warmup:
-            raise ValueError("scheduler 'one_cycle' has its own rise: set scheduler.warmup to 0")
-        return self
+            yield "scheduler 'one_cycle' has its own rise: set scheduler.warmup to 0"
 
 
 class Adversarial(Section):
@@ -208,11 +223,11 @@ class Loss(Section):
 class Stem(Section):
     """The first convolution and what follows it: the two changes of the paper's modified ResNet-18."""
 
-    kernel: Annotated[Whole, Field(ge=1, le=15)]
+    kernel: Annotated[int, Field(ge=1, le=15)]
     """Pixels."""
-    stride: Annotated[Whole, Field(ge=1, le=4)]
+    stride: Annotated[int, Field(ge=1, le=4)]
     """Pixels."""
-    padding: Annotated[Whole, Field(ge=0, le=7)]
+    padding: Annotated[int, Field(ge=0, le=7)]
     """Pixels."""
     maxpool: bool
     """Whether the 3×3 stride 2 max-pool follows."""
@@ -241,11 +256,9 @@ class Model(Section):
     """Parts of the network that stay as `init_from` has them, by the beginning of their parameters' names up to a dot
     (`layer1`); `all` is everything but the classifier."""
 
-    @model_validator(mode="after")
-    def _frozen_weights_come_from_somewhere(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
         if self.freeze and self.init_from is None:
-            raise ValueError("freeze would keep random weights: set init_from, or freeze to []")
-        return self
+            yield "freeze would keep random weights: set init_from, or freeze to []"
 
 
 class EarlyStopping(Section):
@@ -268,7 +281,7 @@ class Reference(Section):
     """The number of classes that its figures are for."""
     models: dict[str, dict[str, Number]]
     """By model and metric, in the table's units (per cent; nats)."""
-    by_class: dict[str, dict[str, tuple[Number, Number, Number, Count]]]
+    by_class: dict[str, dict[str, Annotated[tuple[Number, Number, Number, Count], Field(strict=False)]]]
     """By model and class: precision, recall, F1 (fractions) and number of images; {} for none."""
 
 
@@ -287,7 +300,7 @@ class Embed(Section):
 
     perplexity: Positive
     """Of t-SNE: about how many neighbours each image has (van der Maaten and Hinton, 2008)."""
-    iterations: Annotated[Whole, Field(ge=250)]
+    iterations: Annotated[int, Field(ge=250)]
     """Gradient steps of t-SNE."""
     neighbours: Count
     """k of the k-nearest-neighbour accuracy."""
@@ -314,11 +327,11 @@ class Runtime(Section):
     """Where the images lie during training: on the `device`; in the `host`'s memory, whence batches go to the device;
     or in their file (`mmap`), of which memory holds what it can. `auto`: on the device while that takes at most a
     quarter of its free memory, else in the file. Copies by `augment.offline` are in memory in any case."""
-    device: Literal["auto", "cpu", "cuda"]
-    """`auto`: the GPU where there is one."""
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    """`auto`: CUDA where there is a GPU for it, else Apple's MPS (in float32; not tested there), else the CPU."""
     precision: Literal["auto", "float32", "bfloat16"]
     """Of forward and backward passes; the weights are float32. `auto`: bfloat16 where the GPU has it."""
-    compile: Literal["auto", True, False]
+    compile: Literal["auto"] | bool
     """Whether `torch.compile` prepares the network, with CUDA graphs on a GPU; `auto` is false."""
     deterministic: bool
     """Bit-identical runs on a GPU as well, at a price in speed; a CPU is deterministic either way."""
@@ -327,11 +340,11 @@ class Runtime(Section):
 class Params(Section):
     """The whole of `params.yaml`."""
 
-    seed: Annotated[Whole, Field(ge=0, lt=2**32)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
     """Of all draws: validation split, fresh weights, order of images, augmentation, t-SNE."""
     lr: Positive
     """Learning rate; what it is at its highest, where `scheduler` changes it."""
-    batch_size: Annotated[Whole, Field(ge=2)]
+    batch_size: Annotated[int, Field(ge=2)]
     """Images per optimizer step; batch normalisation needs at least 2."""
     epochs: Count
     """How often every training image is seen."""
@@ -359,30 +372,20 @@ class Params(Section):
                 raise ValueError(f"the model name {name!r} becomes a file name: use letters, digits, '-' and '_'")
         return models
 
-    @model_validator(mode="after")
-    def _stopping_early_needs_validation(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
         if not self.subset.validation and (self.early_stopping.patience or self.early_stopping.restore_best):
-            raise ValueError(
+            yield (
                 "early_stopping needs validation images, since the test set chooses nothing: "
                 "set subset.validation (0.1, say), or early_stopping.patience to null and restore_best to false"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _schedule_fits_into_the_epochs(self) -> Self:
         marks = [self.scheduler.warmup, *self.scheduler.milestones, self.epochs]
         if any(later <= earlier for earlier, later in pairwise(marks)):
-            raise ValueError(
+            yield (
                 f"scheduler.warmup {marks[0]}, milestones {marks[1:-1]} and epochs {marks[-1]} must follow each other: "
                 "raise epochs, or lower what does not fit into them"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _batch_can_be_split(self) -> Self:
         if self.optimizer.accumulation * 2 > self.batch_size:
-            raise ValueError(
+            yield (
                 f"optimizer.accumulation is {self.optimizer.accumulation}, which leaves parts of less than 2 images "
                 f"of a batch of {self.batch_size}: lower it or raise batch_size"
             )
-        return self

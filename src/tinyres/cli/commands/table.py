@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tinyres.cli.commands import Commands
 from tinyres.common.errors import UserError
-from tinyres.params import load_yaml, validate_params
+from tinyres.params import load_yaml
 
 
 def add(commands: Commands) -> None:
@@ -38,9 +38,15 @@ def run(arguments: argparse.Namespace) -> None:
 def experiment_name(file: Path) -> str:
     """`tracking.experiment` of a params file: the one thing that a table takes from the workspace.
 
+    Nothing else in the file is looked at, so a table can be printed whatever a parameter of the next training is.
+
     Raises:
-        UserError: there is no such file; the sentence names `--experiment`.
+        UserError: there is no such file, or it names no experiment; the sentence names `--experiment`.
     """
     if not file.is_file():
         raise UserError(f"There is no {file} here that names the MLflow experiment; name it with --experiment.")
-    return validate_params(load_yaml(file), str(file)).tracking.experiment
+    tracking = load_yaml(file).get("tracking")
+    name = tracking.get("experiment") if isinstance(tracking, dict) else None
+    if not name or not isinstance(name, str):
+        raise UserError(f"{file} has no name in tracking.experiment; name the MLflow experiment with --experiment.")
+    return name

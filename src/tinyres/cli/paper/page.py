@@ -25,7 +25,7 @@ from tinyres.cli.paper.verdicts import (
 from tinyres.common.curves import read_curves
 from tinyres.common.errors import UserError
 from tinyres.evaluation.tables import Table
-from tinyres.params import Params, load_yaml, validate_params
+from tinyres.params import Params, load_params
 
 PAGE = Path("docs/paper.md")
 MODELS = ("baseline", "modified")
@@ -51,7 +51,7 @@ def write_page(root: Path) -> str:
     Raises:
         UserError: There is no study, or its params.yaml lacks the paper's figures.
     """
-    params = validate_params(load_yaml(root / "params.yaml"), str(root / "params.yaml"))
+    params = load_params(root / "params.yaml")
     reference = params.evaluate.reference
     if reference is None or not set(MODELS) <= reference.models.keys():
         raise UserError(

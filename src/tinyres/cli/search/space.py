@@ -19,8 +19,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tinyres.common.errors import UserError, nearest
-from tinyres.params import Params, load_yaml, validate_params
+from tinyres.common.errors import UserError
+from tinyres.params import Params, load_yaml, nearest_parameter, validate_params
+from tinyres.params.preflight import check_before_running
 
 GRAMMAR = "choice(32,64), range(1,5), interval(0,1), tag(log,interval(1e-4,1e-1)) or int(interval(1,8))"
 
@@ -46,7 +47,8 @@ def read_space(settings: Sequence[str]) -> Space:
         UserError: a setting is not in Hydra's grammar or not of a parameter that there is, or no value is open.
     """
     parser = OverridesParser.create()
-    known = list(_names(load_yaml(Path("params.yaml"))))
+    content = load_yaml(Path("params.yaml"))
+    known = set(_names(content))
     space = Space([], {})
     for setting in settings:
         try:
@@ -58,7 +60,7 @@ def read_space(settings: Sequence[str]) -> Space:
             ) from None
         name = override.key_or_group
         if override.type == OverrideType.CHANGE and name not in known:
-            raise UserError(f"-S {setting!r} names no parameter of params.yaml{nearest(name, known)}")
+            raise UserError(f"-S {setting!r} names no parameter of params.yaml{nearest_parameter(name, content)}")
         if override.is_sweep_override():
             space.open[name] = _distribution(override, setting)
         else:
@@ -69,10 +71,13 @@ def read_space(settings: Sequence[str]) -> Space:
 
 
 def params_with(settings: Sequence[str]) -> Params:
-    """`params.yaml` with settings applied as DVC applies them, checked as a whole.
+    """`params.yaml` with settings applied as DVC applies them, checked as a stage would check it.
+
+    The settings are text in Hydra's grammar, which only DVC reads as DVC does; values that are at hand already, by
+    name, are set with `params.with_values`.
 
     Raises:
-        UserError: a value does not fit the schema.
+        UserError: a value does not fit the schema, or no stage could work with it.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "params.yaml"
@@ -81,7 +86,9 @@ def params_with(settings: Sequence[str]) -> Params:
             apply_overrides(file, list(settings))
         except DvcException as error:
             raise UserError(f"DVC does not take -S {' -S '.join(settings)} ({error}); correct it.") from None
-        return validate_params(load_yaml(file))
+        params = validate_params(load_yaml(file))
+    check_before_running(params)
+    return params
 
 
 def _names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
