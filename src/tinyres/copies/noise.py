@@ -1,8 +1,8 @@
-"""Frequency noise: masks in [0, 1] that hold few large blobs or many small ones, as imgaug's FrequencyNoise draws them.
+"""Frequency noise: masks in [0, 1] with a few large blobs or many small ones, as imgaug 0.4.0 makes them.
 
-A layer of noise is drawn small, as a spectrum whose amplitude is a power of the frequency, and scaled up. A mask is the
-mean or the maximum of one to three layers; every other mask is then driven apart, towards 0 and 1. The constants are
-the defaults of imgaug's BlendAlphaFrequencyNoise.
+A layer of noise is sampled small, as a spectrum whose amplitude is a power of the frequency, and scaled up. A mask is
+the mean or the maximum of one to three layers. A sigmoid then pushes half of the masks towards 0 and 1. The constants
+are the defaults of imgaug's `BlendAlphaFrequencyNoise`.
 """
 
 import cv2
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 Noise = NDArray[np.float32]
+Spectrum = NDArray[np.float64]
 
 LAYERS = (1, 3)  # per mask, both ends included
 SIDES = (4, 16)  # pixels of the longer side before scaling up, both ends included
@@ -30,8 +31,8 @@ def noise_masks(
         count: number of masks.
         height: pixels.
         width: pixels.
-        exponent: the range from which each layer's power of the frequency is drawn: −4 large blobs, 0 white noise.
-        generator: the source of all draws.
+        exponent: the range of each layer's power of the frequency: −4 gives large blobs, 0 white noise.
+        generator: the source of all samples.
     """
     layers_of = generator.integers(*LAYERS, count, endpoint=True)
     layers = noise_layers(int(layers_of.sum()), height, width, exponent, generator)
@@ -48,52 +49,55 @@ def noise_masks(
 def noise_layers(
     count: int, height: int, width: int, exponent: tuple[float, float], generator: np.random.Generator
 ) -> Noise:
-    """Layers in [0, 1], count×height×width, each with its own size before scaling up, exponent and interpolation."""
+    """Layers in [0, 1], count×height×width; each has its own small size, exponent and interpolation."""
     sides = generator.integers(*SIDES, count, endpoint=True)
     exponents = generator.uniform(*exponent, count)
     upscaling = generator.choice(list(UPSCALING), count, p=list(UPSCALING.values()))
     layers = np.empty((count, height, width), np.float32)
     for side in range(SIDES[0], SIDES[1] + 1):
-        for interpolation in UPSCALING:
-            rows = (sides == side) & (upscaling == interpolation)
-            small = spectral_noise(*fitted(height, width, side), exponents[rows], generator)
-            layers[rows] = scaled(small, height, width, interpolation)
+        rows = np.flatnonzero(sides == side)
+        shape = (len(rows), *fitted(height, width, side))
+        small = spectral_noise(generator.random(shape), generator.random(shape), exponents[rows])
+        for row, layer in zip(rows, small, strict=True):
+            layers[row] = upscaled(layer, height, width, int(upscaling[row]))
     return layers
 
 
 def fitted(height: int, width: int, side: int) -> tuple[int, int]:
-    """Height and width, scaled down until neither exceeds `side`, but for the shortest side allowed."""
-    longer = max(height, width, side)
-    return max(height * side // longer, SHORTEST_SIDE), max(width * side // longer, SHORTEST_SIDE)
+    """Height and width, scaled down until neither exceeds `side`, but at least `SHORTEST_SIDE` each."""
+    scale = min(1.0, side / max(height, width))  # rounded before it is used, as in imgaug: 389 · (8 / 389) is below 8
+    return max(int(height * scale), SHORTEST_SIDE), max(int(width * scale), SHORTEST_SIDE)
 
 
-def spectral_noise(height: int, width: int, exponents: NDArray[np.float64], generator: np.random.Generator) -> Noise:
-    """One layer per exponent: amplitude = frequency^exponent times a random factor, no constant part, scaled to [0, 1].
+def spectral_noise(factors: Spectrum, turns: Spectrum, exponents: NDArray[np.float64]) -> Spectrum:
+    """Noise with amplitudes of frequency^exponent times a factor and no constant part, each layer scaled to [0, 1].
 
     Frequencies are in cycles per side, however long the side.
+
+    Args:
+        factors: N×H×W, of the amplitudes, uniform in [0, 1).
+        turns: N×H×W, angles of the spectrum in turns, uniform in [0, 1).
+        exponents: N.
     """
-    shape = (len(exponents), height, width)
+    height, width = factors.shape[1:]
     frequency = np.hypot(np.fft.fftfreq(height, 1 / height)[:, None], np.fft.fftfreq(width, 1 / width))
     frequency[0, 0] = 1  # 0 has no negative powers; its amplitude is set below
     amplitude = frequency ** exponents[:, None, None]
     amplitude[:, 0, 0] = 0
-    angle = generator.uniform(0, 2 * np.pi, shape)
-    real = amplitude * generator.random(shape) * np.cos(angle)
+    angle = 2 * np.pi * turns
+    real = amplitude * factors * np.cos(angle)
     # That the imaginary part repeats the cosine makes opposite corners resemble each other; imgaug's does so too.
     noise = np.fft.ifft2(real + 1j * real * np.sin(angle)).real
     low, high = noise.min((1, 2), keepdims=True), noise.max((1, 2), keepdims=True)
-    return ((noise - low) / (high - low)).astype(np.float32)
+    return (noise - low) / (high - low)
 
 
-def scaled(noise: Noise, height: int, width: int, interpolation: int) -> Noise:
-    """All layers in OpenCV's interpolation, cut to [0, 1], over which cubic shoots.
+def upscaled(noise: Spectrum, height: int, width: int, interpolation: int) -> Noise:
+    """One layer (H×W in [0, 1]) in OpenCV's interpolation between bytes, as which imgaug stores it: in steps of 1/255.
 
-    Interpolation is linear in the pixels: what it makes of the unit matrix is the matrix that does it to any layer.
+    A layer that has the right size already is not stored as bytes.
     """
-
-    def matrix(old: int, new: int) -> Noise:
-        unit = np.eye(old, dtype=np.float32)
-        return np.asarray(cv2.resize(unit, (old, new), interpolation=interpolation), np.float32)
-
-    result = matrix(noise.shape[1], height) @ noise @ matrix(noise.shape[2], width).T
-    return result.clip(0, 1).astype(np.float32, copy=False)
+    if noise.shape == (height, width):
+        return noise.astype(np.float32)
+    stored = (noise * 255).astype(np.uint8)
+    return np.asarray(cv2.resize(stored, (width, height), interpolation=interpolation), np.float32) / np.float32(255)

@@ -1,8 +1,10 @@
 """Operations on a batch of images, from which offline pipelines are composed.
 
-An operation takes uint8 images (N×H×W×3, RGB, N at least 1) and a generator and returns changed copies; parameters are
-drawn for each image alone, uniformly from a range (low, high). Names, meaning and defaults are those of imgaug 0.4,
-which is unmaintained and does not run beside NumPy 2; what OpenCV has is OpenCV's.
+An operation takes uint8 images (N×H×W×3, RGB, N at least 1) and a generator, and returns changed copies. It samples its
+parameters for each image separately, uniformly from a range (low, high). The report made its copies with imgaug 0.4.0,
+which is unmaintained and does not run beside NumPy 2. The operations therefore do what imgaug's do, its peculiarities
+included: tests compare them with values recorded from imgaug, and each docstring names what a reader would not expect.
+Like imgaug, they leave blurring, filtering and colour conversion to OpenCV.
 """
 
 from collections.abc import Callable
@@ -12,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyres.common.dataset import Images
-from tinyres.copies.noise import noise_masks
+from tinyres.copies.noise import Noise, noise_masks
 
 Operation = Callable[[Images, np.random.Generator], Images]
 Range = tuple[float, float]
 
-HUE, SATURATION, VALUE = range(3)
-HUES = 180  # OpenCV's 8-bit hue counts in steps of 2°
 CONTRAST_CENTRE = 127  # the value that contrast leaves alone
 FEWEST_CELLS = 3  # of dropout's grid, along each side
+SMALLEST_KERNEL = 5  # pixels, of the blur
+NEGLIGIBLE = 0.01  # share of a layer below which a blend leaves it out, where that holds for every pixel
 
 
 def sequential(*operations: Operation) -> Operation:
@@ -53,7 +55,7 @@ def flip(images: Images, generator: np.random.Generator) -> Images:
 
 
 def channel_shuffle(images: Images, generator: np.random.Generator) -> Images:
-    """Put the channels in random order; all six are equally likely, the old one too."""
+    """Put the channels in random order; all six orders are equally likely, the old one included."""
     order = generator.permuted(np.tile(np.arange(3), (len(images), 1)), axis=1)
     return np.take_along_axis(images, order[:, None, None, :], axis=3)
 
@@ -61,7 +63,8 @@ def channel_shuffle(images: Images, generator: np.random.Generator) -> Images:
 def gaussian_blur(sigma: Range) -> Operation:
     """Blur with a Gaussian kernel of standard deviation `sigma`, pixels; below 0.001 nothing changes.
 
-    The kernel is 5×5, or 3.3 sigma wide where that is more; the border is mirrored.
+    The border is mirrored. `kernel_side` gives the kernel's size, which cuts the flanks off a wide Gaussian: at `sigma`
+    5 the image is blurred by a standard deviation of 3.3.
     """
 
     def run(images: Images, generator: np.random.Generator) -> Images:
@@ -69,11 +72,17 @@ def gaussian_blur(sigma: Range) -> Operation:
         sigmas = generator.uniform(*sigma, len(images)).clip(min=0.001)
         # One call per image takes 15 µs; the same in array operations over the batch takes 100 µs and more.
         for image, blurred, width in zip(images, result, sigmas.tolist(), strict=True):
-            side = max(5, int(3.3 * width) | 1)
+            side = kernel_side(width)
             cv2.GaussianBlur(image, (side, side), width, dst=blurred)
         return result
 
     return run
+
+
+def kernel_side(sigma: float) -> int:
+    """The side of imgaug's Gaussian kernel, an odd number of pixels: 3.3 `sigma`, 2.9 from 3 on, 2.6 from 5 on."""
+    sigmas = 3.3 if sigma < 3 else 2.9 if sigma < 5 else 2.6
+    return max(SMALLEST_KERNEL, int(sigmas * sigma)) | 1
 
 
 def sharpen(alpha: Range, lightness: Range) -> Operation:
@@ -95,18 +104,37 @@ def sharpen(alpha: Range, lightness: Range) -> Operation:
     return run
 
 
-def add_to_hsv(channel: int, amount: tuple[int, int]) -> Operation:
-    """Add a whole number, both ends of the range included, to one channel of OpenCV's 8-bit HSV.
+def add_to_hue(amount: Range) -> Operation:
+    """Add to the hue, in steps of 2°: OpenCV's 8-bit hue runs from 0 to 179, and from red to red.
 
-    Hue (0…179, steps of 2°) wraps, saturation and value (0…255) are clipped. imgaug wraps hue at 180 but cuts it at 0,
-    where its bytes end; a circle has no such end.
+    The sum is clipped to 0…255 before OpenCV reads it modulo 180. A hue above 179 therefore wraps, and one below 0
+    becomes red. (The hue shift of the online augmentation wraps at both ends.)
+    """
+    return _add_to_hsv(0, amount)
+
+
+def add_to_saturation(amount: Range) -> Operation:
+    """Add to the saturation of HSV, 0…255, and clip."""
+    return _add_to_hsv(1, amount)
+
+
+def add_to_value(amount: Range) -> Operation:
+    """Add to the value of HSV, 0…255, and clip."""
+    return _add_to_hsv(2, amount)
+
+
+def _add_to_hsv(channel: int, amount: Range) -> Operation:
+    """Add a whole number to one byte of OpenCV's HSV and clip to 0…255.
+
+    The number is sampled as a real one and rounded (half to even), so either end of a range of whole numbers is half as
+    likely as a number between them.
     """
 
     def run(images: Images, generator: np.random.Generator) -> Images:
         tall = (-1, images.shape[2], 3)  # all images as one, which OpenCV converts in one call
         hsv = np.asarray(cv2.cvtColor(images.reshape(tall), cv2.COLOR_RGB2HSV)).reshape(images.shape)
-        added = generator.integers(*amount, (len(images), 1, 1), np.int16, endpoint=True) + hsv[..., channel]
-        hsv[..., channel] = added % HUES if channel == HUE else added.clip(0, 255)
+        added = np.rint(generator.uniform(*amount, (len(images), 1, 1))).astype(np.int16)
+        hsv[..., channel] = (hsv[..., channel] + added).clip(0, 255)
         rgb = cv2.cvtColor(hsv.reshape(tall), cv2.COLOR_HSV2RGB)
         return np.asarray(rgb, np.uint8).reshape(images.shape)
 
@@ -114,9 +142,10 @@ def add_to_hsv(channel: int, amount: tuple[int, int]) -> Operation:
 
 
 def coarse_dropout(share: Range, grid: Range) -> Operation:
-    """Blacken cells of a coarse grid, each with the probability `share`, which is drawn per image.
+    """Blacken cells of a coarse grid, each with the probability `share`, which is sampled per image.
 
-    The grid has `grid` times the image's height and width in cells, but at least 3 by 3; the two are drawn apart.
+    The grid has `grid` times the image's height and width in cells, but at least 3 by 3. Its height and its width are
+    sampled separately.
     """
 
     def run(images: Images, generator: np.random.Generator) -> Images:
@@ -140,8 +169,8 @@ def multiply(factor: Range, per_channel: float = 0.0) -> Operation:
     """Multiply by a factor and clip to 0…255.
 
     Args:
-        factor: its range.
-        per_channel: the probability that an image's channels have a factor each; else they share one.
+        factor: the range of the factor.
+        per_channel: the probability that each channel of an image has a factor of its own.
     """
 
     def run(images: Images, generator: np.random.Generator) -> Images:
@@ -174,13 +203,28 @@ def frequency_noise_alpha(exponent: Range, first: Operation, second: Operation) 
 
     def run(images: Images, generator: np.random.Generator) -> Images:
         count, height, width, _ = images.shape
-        masks = noise_masks(count, height, width, exponent, generator)[..., None]
-        high, low = first(images, generator), second(images, generator).astype(np.float32)
-        return np.rint(low + masks * (high - low)).astype(np.uint8)
+        masks = noise_masks(count, height, width, exponent, generator)
+        return blend(first(images, generator), second(images, generator), masks)
 
     return run
 
 
+def blend(first: Images, second: Images, shares: Noise) -> Images:
+    """The weighted mean of two batches of images, rounded.
+
+    An image whose pixels all hold at most 1 % of one of the two is the other one, unblended.
+
+    Args:
+        first: N×H×W×3.
+        second: N×H×W×3.
+        shares: what `first` has of each pixel, in [0, 1], N×H×W.
+    """
+    lowest, highest = shares.min((1, 2), keepdims=True), shares.max((1, 2), keepdims=True)
+    shares = np.where(lowest >= 1 - NEGLIGIBLE, 1, np.where(highest <= NEGLIGIBLE, 0, shares))[..., None]
+    background = second.astype(np.float32)
+    return np.rint(background + shares.astype(np.float32) * (first - background)).astype(np.uint8)
+
+
 def _clipped(values: NDArray[np.float32]) -> Images:
-    """Values as bytes: clipped, then cut to whole numbers, not rounded, as imgaug does."""
+    """Values as bytes, clipped to 0…255 and rounded down, as imgaug does it."""
     return values.clip(0, 255).astype(np.uint8)

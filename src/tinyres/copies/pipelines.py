@@ -7,11 +7,10 @@ import numpy as np
 from tinyres.common.dataset import Images, Split
 from tinyres.common.errors import UserError, nearest
 from tinyres.copies.operations import (
-    HUE,
-    SATURATION,
-    VALUE,
     Operation,
-    add_to_hsv,
+    add_to_hue,
+    add_to_saturation,
+    add_to_value,
     channel_shuffle,
     coarse_dropout,
     contrast,
@@ -24,16 +23,16 @@ from tinyres.copies.operations import (
     sometimes,
 )
 
-CHUNK = 1024  # images changed at a time, so that memory stays small; part of what the draws depend on
+CHUNK = 1024  # images changed at a time, so that memory stays small; the samples depend on it
 
 PIPELINES: dict[str, Operation] = {
     # The report's four, in its order and with its ranges.
     "report_flip_blur": sequential(flip, gaussian_blur(sigma=(0, 1))),
     "report_hsv": sequential(
         sometimes(0.5, channel_shuffle),
-        add_to_hsv(HUE, (-50, 50)),
-        add_to_hsv(SATURATION, (-50, 50)),
-        add_to_hsv(VALUE, (-50, 50)),
+        add_to_hue((-50, 50)),
+        add_to_saturation((-50, 50)),
+        add_to_value((-50, 50)),
     ),
     "report_dropout_sharpen": sequential(
         sometimes(0.5, coarse_dropout(share=(0.1, 0.3), grid=(0.02, 0.05))),
@@ -51,7 +50,7 @@ PIPELINES: dict[str, Operation] = {
 def copies_of(split: Split, pipelines: Sequence[str], seed: int) -> Split:
     """One changed copy of the split per pipeline, one after the other, without the originals.
 
-    A pipeline draws the same alone and beside others; where it is listed again, it draws anew.
+    A pipeline samples the same parameters alone as beside others. Where it is listed twice, the second copy differs.
 
     Raises:
         UserError: a pipeline is unknown.
