@@ -32,9 +32,14 @@ INTERPOLATIONS = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cub
 def recorded(operation: str) -> list:
     """The cases of one operation: its parameters and imgaug's result."""
     return [
-        pytest.param(case["parameters"], np.array(case["result"]), id=json.dumps(case["parameters"])[:40])
+        pytest.param(case["parameters"], np.array(case["result"]), id=name_of(case["parameters"]))
         for case in RECORD[operation]
     ]
+
+
+def name_of(parameters: list) -> str | None:
+    """The parameters that are no arrays."""
+    return " ".join(str(each) for each in parameters if not isinstance(each, list)) or None
 
 
 def result_of(operation: Operation, image: str = "coloured") -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Changed copies of the training images, made once and kept on disk."""
+"""Changed copies of the training images, made once and kept on disk, and a preview of all augmentation."""
