@@ -134,10 +134,7 @@ def _verify(folder: Path, name: str) -> tuple[bytes, Size, str] | str:
 
 
 def sizes_of(layout: Layout) -> tuple[dict[str, Size], dict[str, str]]:
-    """Height and width (pixels) of each image that can be read, as reading gives them, and why each other cannot be.
-
-    Every image is read whole, since a file's header tells neither of damage nor, in every format, of the size.
-    """
+    """Height and width (pixels) of each image as reading gives it, and of each that cannot be read the reason."""
     names = list(layout.names())
     sizes: dict[str, Size] = {}
     unreadable: dict[str, str] = {}
@@ -150,8 +147,12 @@ def sizes_of(layout: Layout) -> tuple[dict[str, Size], dict[str, str]]:
 
 
 def _size(folder: Path, name: str) -> Size | str:
-    result = _verify(folder, name)
-    return result if isinstance(result, str) else result[1]
+    from tinyres.sources.photographs import size_of
+
+    try:
+        return size_of(folder / name)
+    except UserError as error:
+        return str(error)
 
 
 # subset-extract

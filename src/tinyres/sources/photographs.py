@@ -80,6 +80,17 @@ def read_verified(file: Path) -> tuple[bytes, Pixels]:
         return content, decode(content)
 
 
+def size_of(file: Path) -> Size:
+    """The size that reading an image gives; all of it is read, since only that finds damage.
+
+    Raises:
+        UserError: as for `read_photograph`.
+    """
+    with _told_of(file), _first_frame(file) as image:
+        upright = _upright(image)
+        return upright.height, upright.width
+
+
 def decode(content: bytes, size: Size | None = None) -> Pixels:
     """The image that a file's content holds: all of it, or its middle resized to `size` as by `read_photograph`."""
     with _first_frame(io.BytesIO(content)) as image:
