@@ -1,4 +1,4 @@
-"""evaluate: the trained networks on the test images, side by side."""
+"""evaluate: compare the trained networks on the test images."""
 
 import csv
 import io
@@ -82,7 +82,7 @@ def main(names: list[str]) -> None:
 
 
 def test_images(data: Description) -> tuple[Split, Split]:
-    """The test split, and with those before it that a study took from the test set for validation."""
+    """Return the test split, and the same preceded by the validation images if a study took those from the test set."""
     test = read_split(SUBSET / "test")
     if data.validation_from == "test":
         return test, read_split(SUBSET / "validation").followed_by(test)
@@ -96,7 +96,7 @@ def logits_by(name: str, images: Split, evaluate: Evaluate, machine: Machine) ->
 
 
 def comparable(reference: Reference | None, data: Description) -> Reference | None:
-    """The source's figures, if they are for images like these."""
+    """Return the published figures if they are for images like these."""
     if reference and (reference.source, reference.classes) == (data.source, len(data.classes)):
         return reference
     return None
@@ -107,7 +107,7 @@ def single_figures(assessment: Assessment, superclasses: Superclasses | None) ->
 
 
 def difference_of_two(assessments: list[Assessment]) -> dict[str, float]:
-    """The second against the first; nothing where there are fewer models or more."""
+    """Compare the second network with the first; return nothing unless there are exactly two."""
     if len(assessments) != 2:
         return {}
     first, second = assessments
@@ -115,7 +115,7 @@ def difference_of_two(assessments: list[Assessment]) -> dict[str, float]:
 
 
 def summary(figures: dict[str, dict[str, float]], difference: dict[str, float]) -> dict[str, dict[str, float]]:
-    """The few numbers by which experiments are told apart: DVC's metrics."""
+    """Return the few numbers that are DVC's metrics, by which experiments are compared."""
     by_model = {name: {key: values[key] for key in SUMMARY} for name, values in figures.items()}
     if not difference:
         return by_model
@@ -123,7 +123,7 @@ def summary(figures: dict[str, dict[str, float]], difference: dict[str, float]) 
 
 
 def end_of_training(name: str) -> dict[str, float]:
-    """What the tables show of a model's training."""
+    """Return the accuracies at the end of a model's training."""
     training = json.loads((METRICS / f"train_{name}.json").read_text(encoding="utf-8"))
     return {key: value for key, value in training.items() if key.startswith("train_accuracy")}
 
@@ -134,8 +134,8 @@ def write_tables(
     assessments: dict[str, Assessment],
     data: Description,
 ) -> list[Path]:
-    """Table 2, Table 3, scores by class, and the most confused pairs."""
-    # One run of each model; whatever the seed, they are a pair.
+    """Write Table 2, Table 3, the scores by class and the most confused pairs; return the files."""
+    # There is one run of each model; they form a pair whatever their seed, here called 0.
     table = accuracy_table({name: {0: values} for name, values in figures.items()}, reference)
     write_text(METRICS / "table.csv", table.render("csv"))
     write_text(METRICS / "table.md", table.render("md"))
@@ -168,14 +168,14 @@ def classification(name: str, assessment: Assessment, reference: Reference | Non
 
 
 def save_predictions(name: str, assessment: Assessment) -> Path:
-    """What the network answered on each test image, for `tinyres promote`."""
+    """Write the network's prediction for each test image, for `tinyres promote`."""
     file = Path("data") / f"predictions_{name}.csv"
     write_predictions(file, Predictions(assessment.labels, assessment.predicted, assessment.probability))
     return file
 
 
 def write_parts(file: Path, tables: dict[str, Table]) -> None:
-    """One Markdown file with a table per model."""
+    """Write one Markdown file with a table per model."""
     write_text(file, "\n".join(f"**{name}**\n\n{table.render('md')}" for name, table in tables.items()))
 
 
@@ -190,8 +190,7 @@ def write_rows(file: Path, rows: list[dict[str, str]], columns: list[str] | None
 def plot_results(
     assessments: dict[str, Assessment], data: Description, superclasses: Superclasses | None
 ) -> list[Path]:
-    """Accuracy and loss charts and the reliability of all models, each one's confusion matrix, what the second of two
-    gains by class."""
+    """Plot curves, reliability, confusion matrices and, for two models, the gain by class; return the files."""
     histories = {name: read_curves(HISTORY / f"{name}.csv") for name in assessments}
     files = [PLOTS / "accuracy.png", PLOTS / "loss.png"]
     for file in files:
@@ -211,7 +210,16 @@ def plot_results(
 def plot_gallery_of(
     name: str, assessment: Assessment, images: Split, tested: int, first: list[int], data: Description
 ) -> Path:
-    """The gallery: the images that the study names, then the first of the `tested` last ones, twenty in all."""
+    """Plot twenty images with their predictions: those that the study names, then the first test images.
+
+    Args:
+        name: The model.
+        assessment: Its assessment on `images`.
+        images: The test images, perhaps preceded by validation images.
+        tested: The number of test images; they are the last ones.
+        first: The numbers of the images to show first, counted from 0 in `images`.
+        data: The description of the data set.
+    """
     for number in first:
         if number >= len(images):
             raise UserError(f"evaluate.gallery names image {number}, but there are {len(images)}; count from 0.")

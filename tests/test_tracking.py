@@ -284,7 +284,7 @@ def test_sync_without_a_server_says_so_and_keeps_everything(root, server_down, s
     sync_command(monkeypatch)
     assert capsys.readouterr().out == "sent: training of net, experiment some\n"
     sync_command(monkeypatch)
-    assert capsys.readouterr().out == "Nothing waits to be sent.\n"
+    assert capsys.readouterr().out == "There is nothing to send.\n"
 
 
 def test_a_deleted_experiment_keeps_its_own_and_holds_up_no_other(root, server_down, server_back, monkeypatch):

@@ -1,1 +1,1 @@
-"""The `tinyres` command, and what only its commands need."""
+"""The `tinyres` command: a module per subcommand, and the code that only those need."""

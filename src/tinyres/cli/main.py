@@ -9,15 +9,15 @@ COMMANDS = (table, predict, promote, reproduce, search, speed, paper, parameters
 
 
 def main() -> None:
-    """Entry point: parse the arguments and run the command."""
+    """Parse the command line and run the command; the entry point."""
     arguments = parser().parse_args()
     with told_in_one_sentence():
         arguments.run(arguments)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line, for `--help`."""
-    top = argparse.ArgumentParser(prog="tinyres", description="Results and models of the pipeline.")
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(prog="tinyres", description="Commands for the pipeline's results and models.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)

@@ -1,1 +1,1 @@
-"""Pictures of results, all in one style, with bytes that depend on the results alone."""
+"""Plots of results, all in one style; the same results give the same bytes."""

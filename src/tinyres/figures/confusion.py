@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""Plots of confusion matrices."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +15,15 @@ from tinyres.figures.style import picture
 def plot_confusion(
     file: Path | str, matrix: NDArray[np.int64], classes: Sequence[str], superclasses: Superclasses | None
 ) -> None:
-    """Share of each class's images by predicted class, per cent (Figure 5a).
+    """Plot the share of each class's images by predicted class, in per cent (the paper's Figure 5a).
 
-    With superclasses, rows and columns stand in their order and a second panel has the shares of whole superclasses.
+    With superclasses, rows and columns are ordered by superclass, and a second panel shows the superclasses themselves.
 
     Args:
-        matrix: K×K counts, actual by predicted, in label order.
-        classes: names by label.
-        superclasses: of the classes, or None where they say nothing.
+        file: Where to save the plot.
+        matrix: The number of images by actual and predicted label (K×K).
+        classes: The names of the classes, by label (K).
+        superclasses: The grouping of the classes; None if there is none worth showing.
     """
     many = len(classes) > 20
     width, height = (9, 8) if many else (7, 6)
@@ -41,15 +42,17 @@ def plot_confusion(
 
 
 def block_order(classes: Sequence[str], superclasses: Superclasses | None) -> list[int]:
-    """Labels ordered by superclass, then by class."""
+    """Return the labels ordered by superclass and then by the name of the class; in their own order without one."""
     if superclasses is None:
         return list(range(len(classes)))
     return sorted(range(len(classes)), key=lambda label: (superclasses.number[label], classes[label]))
 
 
 def _plot_shares(axis: Axes, matrix: NDArray[np.int64], meaning: str) -> None:
-    """Shares of each row (per cent), with numbers where there is room for them; the square root keeps one mistake in a
-    hundred visible beside what is right."""
+    """Plot the shares of each row in per cent, with numbers if there is room for them.
+
+    Colours follow the square root, which keeps one mistake in a hundred visible beside the correct predictions.
+    """
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axis.grid(False)
     axis.set_xlabel("predicted")
@@ -60,8 +63,8 @@ def _plot_shares(axis: Axes, matrix: NDArray[np.int64], meaning: str) -> None:
                 colour = "black" if value < 40 else "white"
                 size = 10 if len(matrix) <= 10 else 7.5
                 axis.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=size)
-    drawn = axis.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
-    axis.figure.colorbar(drawn, ax=axis, label=meaning, shrink=0.8, ticks=[0, 1, 5, 10, 20, 40, 60, 80, 100])
+    image = axis.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
+    axis.figure.colorbar(image, ax=axis, label=meaning, shrink=0.8, ticks=[0, 1, 5, 10, 20, 40, 60, 80, 100])
 
 
 def _name_ticks(axis: Axes, places: Sequence[float], names: Sequence[str]) -> None:
@@ -72,7 +75,7 @@ def _name_ticks(axis: Axes, places: Sequence[float], names: Sequence[str]) -> No
 
 
 def _mark_blocks(axis: Axes, names: Sequence[str]) -> None:
-    """Ticks in the middle of each run of equal names, thin lines between runs."""
+    """Put a tick in the middle of each run of equal names, and a thin line between runs."""
     starts = [position for position, name in enumerate(names) if position == 0 or names[position - 1] != name]
     stops = [*starts[1:], len(names)]
     _name_ticks(

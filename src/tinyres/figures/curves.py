@@ -1,4 +1,4 @@
-"""Accuracy and loss against epochs."""
+"""Plots of accuracy and loss by epoch."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,13 @@ from tinyres.figures.style import COLOURS, picture
 
 
 def plot_curves(file: Path | str, histories: Mapping[str, Sequence[EpochRecord]], quantity: str) -> None:
-    """Training (dashed) and monitored (solid) `accuracy` or `loss` of every model against epochs (Figure 4)."""
+    """Plot the curves of every model, dashed for training and solid for the monitored split (the paper's Figure 4).
+
+    Args:
+        file: Where to save the plot.
+        histories: By model, one record per epoch; all models monitor the same split.
+        quantity: `accuracy` (a fraction in the records, per cent in the plot) or `loss` (nats).
+    """
     followed = monitored_split(next(iter(histories.values())))
     prefix = "val" if followed == "validation" else "test"
     scale = 100 if quantity == "accuracy" else 1

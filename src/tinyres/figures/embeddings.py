@@ -1,4 +1,4 @@
-"""Where networks place the test images."""
+"""Plots of the test images' features in the plane."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from tinyres.figures.style import COLOURS, picture
 Points = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
-CLOSER = "aquatic_mammals"  # the report's five classes; the first superclass where these are not among the images
-CENTRAL = 0.8  # of that superclass's images lie within the closer look, in each direction
-FAR = 1.5  # times as far as 99 % of the coordinates: what is farther off is left out of the picture
-REST = "0.85"  # grey of all other images there
+CLOSER = "aquatic_mammals"  # the superclass to enlarge: the report's; the first one if it is not among the images
+CENTRAL = 0.8  # share of that superclass's images that the enlarged square holds, in each direction
+FAR = 1.5  # points this many times as far out as 99 % of the coordinates are left out
+REST = "0.85"  # grey of all other images in the enlarged square
 
 
 def plot_embeddings(
@@ -29,15 +29,17 @@ def plot_embeddings(
     classes: Sequence[str],
     superclasses: Sequence[str] | None,
 ) -> None:
-    """t-SNE of each model side by side (Figure 5b): above by superclass, below the classes of one superclass, closer.
+    """Plot the t-SNE of each model side by side (the paper's Figure 5b).
 
-    All maps of a row have the same scale. Where there is one superclass or none, the one row shows the classes.
+    The upper row is coloured by superclass; the lower one enlarges the classes of one superclass. All maps of a row
+    have the same scale. If there are fewer than two superclasses, there is a single row, coloured by class.
 
     Args:
-        points: N×2 per model.
-        labels: N.
-        classes: names by label.
-        superclasses: names by label, or None.
+        file: Where to save the plot.
+        points: By model, the position of each image (N×2).
+        labels: The true labels (N).
+        classes: The names of the classes, by label.
+        superclasses: The names of their superclasses, by label; None if there are none.
     """
     names = sorted(set(superclasses or []))
     has_closer_look = superclasses is not None and len(names) > 1
@@ -61,26 +63,29 @@ def plot_embeddings(
 
 @dataclass(frozen=True)
 class Square:
-    """A part of a map."""
+    """A square part of a map, in t-SNE's own units."""
 
     centre: tuple[float, float]
     half: float
-    """Of the side."""
+    """Half the length of a side."""
 
     def outline(self) -> Rectangle:
-        """To be drawn into the map."""
+        """Return its outline, to be added to the map."""
         corner = (self.centre[0] - self.half, self.centre[1] - self.half)
         return Rectangle(corner, 2 * self.half, 2 * self.half, fill=False, linestyle="--", linewidth=1)
 
 
 def reach(points: Mapping[str, Points]) -> float:
-    """The farthest coordinate of any model's images, with a margin; but a few far-off images shrink no map to a dot."""
+    """Return the largest coordinate of any image, with a margin.
+
+    A few distant outliers are ignored, since they would shrink the rest of the map to a dot.
+    """
     coordinates = np.abs(np.concatenate(list(points.values())))
     return 1.03 * min(float(coordinates.max()), FAR * float(np.quantile(coordinates, 0.99)))
 
 
 def closer_look(points: Mapping[str, Points]) -> dict[str, Square]:
-    """Where to look closer in each map: squares of the same size around most of the images."""
+    """Return, for each map, the square to enlarge: all of one size, each around most of the given images."""
     tails = [(1 - CENTRAL) / 2, (1 + CENTRAL) / 2]
     ends = {name: np.quantile(position, tails, axis=0) for name, position in points.items()}
     half = 1.05 * max(float((high - low).max()) for low, high in ends.values()) / 2
@@ -96,7 +101,7 @@ def _plot_row(
     squares: Mapping[str, Square],
     legend: str | None = None,
 ) -> list[Axes]:
-    """One map per model, of which the square is shown, and a legend of the groups below; group −1 is the rest."""
+    """Plot a square of each model's map, with a legend of the groups below; images of group −1 are grey."""
     axes = list(figure.subplots(1, len(points), squeeze=False)[0])
     for axis, (name, position) in zip(axes, points.items(), strict=True):
         _plot_map(axis, position, groups, names)

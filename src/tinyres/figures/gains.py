@@ -1,4 +1,4 @@
-"""What one network gains on another, class by class."""
+"""Plot of how much one network gains on another, class by class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,15 +7,16 @@ from matplotlib.axes import Axes
 
 from tinyres.figures.style import COLOURS, picture
 
-ONE_COLUMN = 25  # classes; more are drawn in two columns
+ONE_COLUMN = 25  # classes; more take two columns
 
 
 def plot_gains(file: Path | str, gains: Sequence[tuple[str, float]], models: Sequence[str]) -> None:
-    """A bar for each class, in the order given.
+    """Plot a bar for each class, in the order given.
 
     Args:
-        gains: class name and gain of the second model over the first, points.
-        models: names of the two.
+        file: Where to save the plot.
+        gains: The name of each class, and the second model's gain over the first in percentage points.
+        models: The names of the two models.
     """
     columns = 1 if len(gains) <= ONE_COLUMN else 2
     rows = -(-len(gains) // columns)

@@ -1,4 +1,4 @@
-"""What a network makes of images that nobody labelled."""
+"""Plot of a network's predictions for unlabelled images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +11,12 @@ from tinyres.figures.style import COLOURS, picture
 
 
 def plot_probabilities(file: Path | str, rows: Sequence[tuple[str, Images, Sequence[tuple[str, float]]]]) -> None:
-    """Each image as the network saw it, and its likeliest classes as bars, per cent.
+    """Plot each image as the network saw it, beside a bar chart of its most probable classes, in per cent.
 
     Args:
-        rows: caption, uint8 H×W×3, and classes with their probabilities, highest first.
+        file: Where to save the plot.
+        rows: For each image its caption, its pixels (uint8, H×W×3), and its classes with their probabilities, highest
+            first.
     """
     columns = 1 if len(rows) == 1 else 2
     lines = -(-len(rows) // columns)
@@ -46,5 +48,5 @@ def _plot_bars(axis: Axes, classes: Sequence[tuple[str, float]]) -> None:
 
 
 def shortened(name: str, length: int = 24) -> str:
-    """A file's name with its middle left out where it is long."""
+    """Return a file's name, with its middle replaced by … if it is longer than `length` characters."""
     return name if len(name) <= length else f"{name[: length - 9]}…{name[-8:]}"

@@ -1,4 +1,4 @@
-"""Confidence against accuracy."""
+"""Plot of confidence against accuracy."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +11,10 @@ from tinyres.figures.style import COLOURS, picture
 
 
 def plot_reliability(file: Path | str, calibrations: Mapping[str, Calibration]) -> None:
-    """Reliability diagram of every model (Guo et al., arXiv:1706.04599, Figure 1), and how many images each bin holds.
+    """Plot the reliability diagram of every model (Guo et al., arXiv:1706.04599, Figure 1) and the images in each bin.
 
-    A point stands at its bin's mean confidence, with the 95 % interval of its accuracy; below the diagonal a network is
-    surer than it is right.
+    Each point lies at the mean confidence of its bin and has the 95 % interval of its accuracy. Below the diagonal a
+    network is overconfident.
     """
     with picture(file, width=7, height=6.5) as figure:
         above, below = figure.subplots(2, sharex=True, height_ratios=[3, 1])
@@ -41,9 +41,9 @@ def plot_reliability(file: Path | str, calibrations: Mapping[str, Calibration]) 
 
 
 def _intervals(calibration: Calibration) -> tuple[list[float], list[float]]:
-    """Lower and upper ends for the accuracy of every bin that holds images, per cent."""
+    """Lower and upper ends of the accuracy's interval for every bin that holds images, in per cent."""
     filled = calibration.count > 0
     counts = calibration.count[filled]
-    right = np.rint(calibration.accuracy[filled] * counts).astype(int)
-    intervals = [wilson_interval(int(r), int(n)) for r, n in zip(right, counts, strict=True)]
+    correct = np.rint(calibration.accuracy[filled] * counts).astype(int)
+    intervals = [wilson_interval(int(hits), int(n)) for hits, n in zip(correct, counts, strict=True)]
     return [100 * low for low, _ in intervals], [100 * high for _, high in intervals]

@@ -1,4 +1,4 @@
-"""One style for every picture, and bytes that depend on what is drawn alone."""
+"""The style of all plots, and how they are saved: the same content gives the same bytes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,15 @@ STYLE: dict[Any, Any] = {
 
 @contextmanager
 def picture(file: Path | str, width: float = 7, height: float = 4) -> Iterator[Figure]:
-    """A figure (inches) in the project's style, saved as PNG without the time or the program's version."""
+    """Open a figure in the project's style, and save it as PNG when the body is done; atomic.
+
+    The file holds neither the time nor the version of matplotlib.
+
+    Args:
+        file: Where to save it.
+        width: In inches, at 150 pixels per inch.
+        height: In inches.
+    """
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(width, height))
         try:

@@ -1,11 +1,10 @@
-"""One module per command of `tinyres`: what it is asked with, and what it does.
+"""One module per subcommand of `tinyres`, each with `add`, which declares its arguments, and `run`.
 
-Each has `add(commands)`, which declares it. What a command needs is imported when it runs: MLflow and torch take
-seconds, which `tinyres --help` can do without.
+`run` imports what it needs itself, since MLflow and torch take seconds that `tinyres --help` should not.
 """
 
 import argparse
 from typing import TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-"""Where a command declares itself."""
+"""The collection to which `add` adds a command's parser."""

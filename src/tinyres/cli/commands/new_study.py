@@ -1,4 +1,4 @@
-"""`tinyres new-study`: a study of one's own pictures, ready to run."""
+"""`tinyres new-study`: write a study of your own pictures, ready to run."""
 
 import argparse
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 from tinyres.cli.commands import Commands
 
 DESCRIPTION = (
-    "Write studies/NAME: the paper's study, both networks and all stages, on the pictures in FOLDER. These lie in a "
-    "folder for each class, FOLDER/CLASS/FILE, from which a fifth is drawn to test on, or in FOLDER/train/CLASS/FILE "
-    "and FOLDER/test/CLASS/FILE; training/, testing/, val/ and the like are understood too. Any size and any format "
-    "that Pillow reads, but EPS; HEIC where pillow-heif is installed."
+    "Write studies/NAME, which is the paper's study, with both networks and all stages, on the pictures in FOLDER. "
+    "They are either in FOLDER/CLASS/FILE, and a random fifth becomes the test set, or in FOLDER/train/CLASS/FILE and "
+    "FOLDER/test/CLASS/FILE (or training/, testing/, val/ and the like). They may have any size, and any format that "
+    "Pillow reads except EPS; HEIC needs pillow-heif."
 )
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
     new = commands.add_parser("new-study", help="write a study of your own pictures", description=DESCRIPTION)
-    new.add_argument("name", metavar="NAME", help="of the folder below studies/, and of the MLflow experiment")
-    new.add_argument("--images", metavar="FOLDER", type=Path, required=True, help="where the pictures are")
+    new.add_argument("name", metavar="NAME", help="name of the folder in studies/ and of the MLflow experiment")
+    new.add_argument("--images", metavar="FOLDER", type=Path, required=True, help="the folder with the pictures")
     new.set_defaults(run=run)
 
 

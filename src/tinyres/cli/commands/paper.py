@@ -1,4 +1,4 @@
-"""`tinyres paper`: the paper's claims beside the results."""
+"""`tinyres paper`: write the page that compares the paper's claims with the results."""
 
 import argparse
 from pathlib import Path
@@ -8,12 +8,12 @@ from tinyres.cli.commands import Commands
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    paper = commands.add_parser("paper", help="write docs/paper.md: the paper's claims beside the results in metrics/")
+    paper = commands.add_parser("paper", help="write docs/paper.md, which compares the paper's claims with metrics/")
     paper.set_defaults(run=run)
 
 
 def run(_: argparse.Namespace) -> None:
-    """The paper's tables, figures and claims, each claim with its verdict, from the results of the study here."""
+    """Write the page from the results of the study in the working folder."""
     from tinyres.cli.paper.page import PAGE, write_page
     from tinyres.common.atomic import write_text
 

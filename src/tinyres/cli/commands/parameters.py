@@ -1,4 +1,4 @@
-"""`tinyres parameters`: every parameter in one table."""
+"""`tinyres parameters`: write the page that lists every parameter."""
 
 import argparse
 from pathlib import Path
@@ -8,12 +8,12 @@ from tinyres.cli.commands import Commands
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    parameters = commands.add_parser("parameters", help="write docs/parameters.md: every parameter, from the schema")
+    parameters = commands.add_parser("parameters", help="write docs/parameters.md, which lists every parameter")
     parameters.set_defaults(run=run)
 
 
 def run(_: argparse.Namespace) -> None:
-    """What each parameter takes and means, and its value in the `params.yaml` here."""
+    """Write the page from the schema and from the `params.yaml` in the working folder."""
     from tinyres.cli.parameter_table import PAGE, page
     from tinyres.common.atomic import write_text
 

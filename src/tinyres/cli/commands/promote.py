@@ -8,13 +8,14 @@ from tinyres.cli.commands import Commands
 NOT_MOVED = 3
 
 DESCRIPTION = (
-    "Make the version of a run's model the champion of its name in MLflow's registry, if it is more accurate than the "
-    "champion is: if the paired 95 %% interval of the difference on the same test images lies above 0. Where there is "
-    "no champion, it becomes it at once. For `tinyres predict` the champion is models:/NAME@champion."
+    "Make a run's model the champion of its name in MLflow's registry if it is more accurate than the current "
+    "champion, that is, if the paired 95 % interval of the difference on the same test images lies above 0. If there "
+    "is no champion yet, it becomes the champion at once. `tinyres predict` takes the champion as "
+    "models:/NAME@champion."
 )
 STATUS = (
-    f"Exit status: 0, the alias moved; {NOT_MOVED}, the champion stays, and the printed sentence says why; 1, the two "
-    "cannot be compared."
+    f"Exit status: 0 if the alias moved; {NOT_MOVED} if the champion stays (the printed sentence says why); 1 if the "
+    "two cannot be compared."
 )
 
 
@@ -22,16 +23,18 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     promote = commands.add_parser(
         "promote",
-        help="make a run's model the champion, if it is the better one",
+        help="make a run's model the champion if it is more accurate",
         description=DESCRIPTION,
         epilog=STATUS,
     )
-    promote.add_argument("run_id", metavar="RUN", help="the run that trained it; `tinyres table --runs` lists runs")
+    promote.add_argument(
+        "run_id", metavar="RUN", help="id of the run that trained it (`tinyres table --runs` lists runs)"
+    )
     promote.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """One sentence: whether the champion changes, and why."""
+    """Print, in one sentence, whether the champion changes and why."""
     from tinyres.cli.promotion import promote
 
     verdict = promote(arguments.run_id.removeprefix("runs:/"))

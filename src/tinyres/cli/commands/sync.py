@@ -1,4 +1,4 @@
-"""`tinyres sync`: send to MLflow what it could not take."""
+"""`tinyres sync`: send recordings to MLflow that it could not take earlier."""
 
 import argparse
 
@@ -7,12 +7,12 @@ from tinyres.cli.commands import Commands
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    sync = commands.add_parser("sync", help="send to MLflow what it could not take while it was not there")
+    sync = commands.add_parser("sync", help="send recordings to MLflow that it could not take earlier")
     sync.set_defaults(run=run)
 
 
 def run(_: argparse.Namespace) -> None:
-    """Every recording in the spool, oldest first, and a line for each that was taken."""
+    """Send every recording in the spool, oldest first, and print a line for each that was taken."""
     from tinyres.tracking.spool import sync
 
     nothing = True
@@ -21,4 +21,4 @@ def run(_: argparse.Namespace) -> None:
         what = f"{recording.results.folder} of" if recording.results else "training of"
         print(f"sent: {what} {recording.run_name}, experiment {recording.experiment}", flush=True)
     if nothing:
-        print("Nothing waits to be sent.")
+        print("There is nothing to send.")

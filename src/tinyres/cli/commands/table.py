@@ -1,4 +1,4 @@
-"""`tinyres table`: the table of the last evaluation, from the MLflow store alone."""
+"""`tinyres table`: print the table of the latest evaluation, from the MLflow store."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from tinyres.params import load_yaml
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    table = commands.add_parser("table", help="print the table of the last evaluation, from the MLflow store alone")
+    table = commands.add_parser("table", help="print the table of the latest evaluation, from the MLflow store")
     table.add_argument("--experiment", help="MLflow experiment (default: tracking.experiment in params.yaml)")
     table.add_argument("--format", choices=["md", "csv", "latex"], default="md")
     table.add_argument("--runs", action="store_true", help="list the runs behind the table instead")
@@ -19,7 +19,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """The paper's Table 2, regenerated from runs: mean ± standard deviation where there are several seeds."""
+    """Print the paper's Table 2 from the runs, with mean ± standard deviation if there are several seeds."""
     experiment = arguments.experiment or experiment_name(Path("params.yaml"))
     from tinyres.evaluation.comparison import latest_comparison
     from tinyres.evaluation.tables import accuracy_table
@@ -36,15 +36,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def experiment_name(file: Path) -> str:
-    """`tracking.experiment` of a params file: the one thing that a table takes from the workspace.
+    """Return `tracking.experiment` of a params file, the only thing that a table takes from the workspace.
 
-    Nothing else in the file is looked at, so a table can be printed whatever a parameter of the next training is.
+    The rest of the file is not checked, so a table can be printed while the next training's parameters are being edited.
 
     Raises:
-        UserError: there is no such file, or it names no experiment; the sentence names `--experiment`.
+        UserError: There is no such file, or it names no experiment.
     """
     if not file.is_file():
-        raise UserError(f"There is no {file} here that names the MLflow experiment; name it with --experiment.")
+        raise UserError(f"There is no {file} here to name the MLflow experiment; name it with --experiment.")
     tracking = load_yaml(file).get("tracking")
     name = tracking.get("experiment") if isinstance(tracking, dict) else None
     if not name or not isinstance(name, str):
