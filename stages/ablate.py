@@ -1,4 +1,4 @@
-"""ablate: the four networks of the paper's two changes side by side, and the share of the gain that is due to each."""
+"""ablate: compare networks with none, either and both of the paper's changes, and share out the gain."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ PLOTS = Path("plots")
 
 
 def main(data: Path, folders: list[Path]) -> None:
-    """Compare the model folders `<study>/models/<name>` on the test images of `data`."""
+    """Compare the models in the folders `<study>/models/<name>` on the test images in `data`."""
     params = read_params("evaluate", "tracking", "runtime")
     machine = prepare_machine(params.runtime)
     check_comparable([read_model_description(folder) for folder in folders])
@@ -43,7 +43,7 @@ def main(data: Path, folders: list[Path]) -> None:
     networks = arrange([measure(folder, test, params.evaluate.batch_size, machine) for folder in folders])
     effects = factorial_effects({changes: each.assessment.correct for changes, each in networks.items()})
     files = [*write_results(list(networks.values()), effects), *plot_histories(folders)]
-    # The other two have their runs in the study that trained them.
+    # The other two networks have their runs in the study that trained them.
     own = [folder.name for folder in folders if study_of(folder) == Path()]
     figures = {each.name: each.figures() for each in networks.values() if each.name in own}
     record_results(params.tracking.experiment, figures, files, "ablate", {})
@@ -61,12 +61,12 @@ def measure(folder: Path, test: Split, batch_size: int, machine: Machine) -> Net
 
 
 def study_of(folder: Path) -> Path:
-    """The study's folder, from that of a model."""
+    """Return the folder of the study to which a model folder belongs."""
     return folder.parent.parent
 
 
 def write_results(networks: list[Network], effects: FactorialEffects) -> list[Path]:
-    """Both tables for readers, the first for programs as well, and all numbers for `dvc metrics`."""
+    """Write both tables as Markdown, the first also as CSV, and all numbers as JSON; return the tables' files."""
     files = [METRICS / "ablation.md", METRICS / "ablation.csv"]
     table = networks_table(networks)
     write_text(files[0], table.render("md") + "\n" + factorial_effects_table(effects).render("md"))

@@ -1,4 +1,4 @@
-"""embed: where the networks place the test images, in a picture and in numbers."""
+"""embed: project the networks' features of the test images to the plane, and measure how well they cluster."""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,7 @@ from tinyres.params import read_params
 
 SUBSET = Path("data/subset")
 EMBEDDING = Path("data/embedding")
-PICTURE = Path("plots/tsne.png")
+PLOT = Path("plots/tsne.png")
 
 
 def main(names: list[str]) -> None:
@@ -44,12 +44,12 @@ def main(names: list[str]) -> None:
             save_array(draft / f"{name}_features.npy", features[name])
             save_array(draft / f"{name}_tsne.npy", points[name])
     write_json("metrics/embed.json", figures)
-    plot_embeddings(PICTURE, points, test.labels, data.classes, data.superclasses)
-    record_results(params.tracking.experiment, figures, [PICTURE], "embed", {})
+    plot_embeddings(PLOT, points, test.labels, data.classes, data.superclasses)
+    record_results(params.tracking.experiment, figures, [PLOT], "embed", {})
 
 
 def group(labels: Labels, data: Description) -> dict[str, Groups]:
-    """Images by class and, where the source has them, by superclass."""
+    """Return the group of each image (N) by class and, if the source has superclasses, by superclass."""
     if data.superclasses is None:
         return {"class": labels}
     names = sorted(set(data.superclasses))

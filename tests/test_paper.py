@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyres.cli.paper.claims import CLAIMS
-from tinyres.cli.paper.page import NOT_RUN, PAGE, find, read_results, write_page
+from tinyres.cli.paper.page import NOT_RUN, PAGE, judge, read_results, write_page
 from tinyres.cli.paper.verdicts import (
     BEST,
     OBJECTS,
@@ -95,7 +95,7 @@ def paper_like_classes() -> dict[str, float]:
 
 def findings(root: Path) -> dict[str, Finding]:
     reference = load_yaml(root / "params.yaml")["evaluate"]["reference"]["models"]
-    return {name: find(claim, read_results(root, reference)) for name, claim in ALL.items()}
+    return {name: judge(claim, read_results(root, reference)) for name, claim in ALL.items()}
 
 
 def verdicts(root: Path) -> dict[str, str]:

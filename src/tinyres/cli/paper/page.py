@@ -17,10 +17,10 @@ from tinyres.cli.paper.verdicts import (
     accuracy_in_test,
     accuracy_in_training,
     extremes,
-    improvement,
+    improvement_in_test,
+    improvement_in_training,
     share_interval,
     shown,
-    training_improvement,
 )
 from tinyres.common.curves import read_curves
 from tinyres.common.errors import UserError
@@ -59,7 +59,7 @@ def write_page(root: Path) -> str:
         )
     missing = why_not_full(root, params)
     results = None if missing else read_results(root, reference.models)
-    findings = {claim.name: find(claim, results) for claims in CLAIMS.values() for claim in claims}
+    findings = {claim.name: judge(claim, results) for claims in CLAIMS.values() for claim in claims}
     parts = [
         HEAD,
         state(missing),
@@ -125,7 +125,7 @@ def read_rows(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
 
 
-def find(claim: Claim, results: StudyResults | None) -> Finding:
+def judge(claim: Claim, results: StudyResults | None) -> Finding:
     """Judge a claim by the results; it is undecided if there are none."""
     return Finding(Verdict.OPEN, NOT_RUN) if results is None else claim.judge(results)
 
@@ -160,8 +160,8 @@ def table_2(paper: Mapping[str, Mapping[str, float]], results: StudyResults | No
     """Return the paper's Table 2 beside our accuracies with their intervals, in per cent."""
     header = ["metric (%)", "paper: standard", "ours", "paper: modified", "ours", "paper: improvement", "ours"]
     measures = {
-        "train_accuracy": ("training accuracy", accuracy_in_training, training_improvement),
-        "test_accuracy": ("test accuracy", accuracy_in_test, improvement),
+        "train_accuracy": ("training accuracy", accuracy_in_training, improvement_in_training),
+        "test_accuracy": ("test accuracy", accuracy_in_test, improvement_in_test),
     }
     rows = []
     for metric, (label, measure, improve) in measures.items():

@@ -116,17 +116,17 @@ def accuracy_in_test(results: StudyResults, model: str) -> Estimate:
     return Estimate(figures["test_accuracy"], figures["test_accuracy_low"], figures["test_accuracy_high"])
 
 
-def improvement(results: StudyResults) -> Estimate:
+def improvement_in_test(results: StudyResults) -> Estimate:
     """Improvement in test accuracy; both networks saw the same images."""
     return Estimate(*(results.difference[f"test_accuracy{end}"] for end in ("", "_low", "_high")))
 
 
-def training_improvement(results: StudyResults) -> Estimate:
+def improvement_in_training(results: StudyResults) -> Estimate:
     """Improvement in training accuracy; the two networks saw differently augmented images."""
     return difference_interval(accuracy_in_training(results, "baseline"), accuracy_in_training(results, "modified"))
 
 
-def gap(results: StudyResults) -> Estimate:
+def generalisation_gap(results: StudyResults) -> Estimate:
     """Training accuracy minus test accuracy."""
     return difference_interval(accuracy_in_test(results, "modified"), accuracy_in_training(results, "modified"))
 
@@ -144,7 +144,7 @@ def judge_accuracy(model: str, metric: str) -> Callable[[StudyResults], Finding]
 
 def judge_improvement(metric: str) -> Callable[[StudyResults], Finding]:
     """Compare the paper's improvement in Table 2 with our interval."""
-    measure = {"train_accuracy": training_improvement, "test_accuracy": improvement}[metric]
+    measure = {"train_accuracy": improvement_in_training, "test_accuracy": improvement_in_test}[metric]
 
     def judge(results: StudyResults) -> Finding:
         ours = measure(results)
@@ -155,7 +155,7 @@ def judge_improvement(metric: str) -> Callable[[StudyResults], Finding]:
 
 
 def judge_better(results: StudyResults) -> Finding:
-    ours = improvement(results)
+    ours = improvement_in_test(results)
     return Finding(is_above(ours, 0), f"{shown(ours, '+')} points")
 
 
@@ -166,7 +166,7 @@ def judge_minimal_overfitting(results: StudyResults) -> Finding:
 
 
 def judge_overfitting(results: StudyResults) -> Finding:
-    ours = gap(results)
+    ours = generalisation_gap(results)
     return Finding(is_above(ours, MINIMAL), f"{shown(ours)} points between training and test accuracy")
 
 
