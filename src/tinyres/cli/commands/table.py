@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
 def experiment_name(file: Path) -> str:
     """Return `tracking.experiment` of a params file, the only thing that a table takes from the workspace.
 
-    The rest of the file is not checked, so a table can be printed while the next training's parameters are being edited.
+    The rest of the file is not checked, so a table can be printed while its other parameters are being edited.
 
     Raises:
         UserError: There is no such file, or it names no experiment.
