@@ -27,10 +27,10 @@ from tinyres.cli.paper.verdicts import (
 from tinyres.common.errors import UserError
 from tinyres.evaluation.uncertainty import Estimate, wilson_interval
 from tinyres.params import load_yaml
+from tinyres.params.class_names import CIFAR100
 
 ROOT = Path(__file__).resolve().parents[1]
-TREE = yaml.safe_load((ROOT / "tests/cifar100_superclasses.yaml").read_text(encoding="utf-8"))
-SUPERCLASSES = {name: superclass for superclass, names in TREE.items() for name in names}
+SUPERCLASSES = {name: superclass for superclass, names in CIFAR100.items() for name in names}
 ALL = {claim.name: claim for claims in CLAIMS.values() for claim in claims}
 BETTER = "The modified network is better"
 
