@@ -37,15 +37,16 @@ class Data(Section):
     """Where the images come from."""
 
     source: Literal["cifar100", "digits", "image_folder"]
-    """`cifar100`: the official archive; `digits`: scikit-learn's handwritten digits, 8×8, no download;
-    `image_folder`: one's own pictures in `folder`."""
+    """`cifar100`: the official archive; `digits`: scikit-learn's handwritten digits, 8×8, without a download;
+    `image_folder`: your own pictures in `folder`."""
     folder: Annotated[str, Field(min_length=1)] | None
-    """Of `image_folder`: holds `train/` and `test/` with a folder for each class, or such folders alone; from the
-    study's folder, or absolute."""
+    """For `image_folder`: a folder with `train/` and `test/`, each with a folder per class, or with the folders of the
+    classes alone. The path is relative to the study's folder, or absolute."""
     test: Annotated[Number, Field(gt=0, lt=1)]
-    """Of `image_folder` without `train/` and `test/`: the share of each class drawn, by `seed`, to test on."""
+    """For an `image_folder` without `train/` and `test/`: the share of each class that is drawn, by `seed`, for the
+    test."""
     unreadable: Literal["refuse", "skip"]
-    """What becomes of files in `folder` that are no readable image: `refuse` ends with their names, `skip` names them
+    """What to do with files in `folder` that cannot be read as images: `refuse` stops and names them, `skip` names them
     and goes on."""
 
     def contradictions(self) -> Iterator[str]:
@@ -64,17 +65,18 @@ class Subset(Section):
     classes: str | list[str]
     """`all`, one superclass by name, or a list of classes."""
     per_class: Count | None
-    """Keep the first n images of each class and split; null keeps all."""
+    """How many images to keep of each class in each split, the first ones; null keeps all."""
     image_size: Annotated[int, Field(ge=28, le=224)] | None
-    """Pixels of each side after resizing; null keeps the source's. Bicubic, with antialiasing, the longer side cut to
-    the middle: just as `tinyres predict` brings images to the model's size."""
+    """Height and width after resizing, in pixels; null keeps the source's. Resizing is bicubic with antialiasing, and
+    the longer side is cropped to the centre, as `tinyres predict` does it."""
     validation: NotNegative
-    """Images set aside for validation: a share below 1, or a whole number of images; 0 for none."""
+    """Images set aside for validation: a share below 1, or a number of images; 0 for none."""
     validation_from: Literal["train", "test"]
-    """`train`: a stratified draw, by `seed`, from the training images; `test`: the first test images, in order."""
+    """Where these come from. `train`: a stratified draw, by `seed`, from the training images; `test`: the first test
+    images in the source's order."""
     unlabelled: NotNegative
-    """Training images that serve `pretrain` alone, which looks at no label: a share below 1, or a whole number of
-    images; a stratified draw, by `seed`; 0 for none."""
+    """Training images set aside for `pretrain`, which uses no labels: a share below 1, or a number of images, as a
+    stratified draw by `seed`; 0 for none."""
 
     @field_validator("classes")
     @classmethod
@@ -92,7 +94,7 @@ class Subset(Section):
 
 
 class OnlineAugmentation(Section):
-    """What happens to each training image, each time it is seen. Drawn per image, in this order."""
+    """What happens to each training image each time it is seen, drawn per image, in this order."""
 
     crop_padding: Annotated[int, Field(ge=0, le=16)]
     """Pixels of black border on each side from which a crop of the original size is cut."""
@@ -114,18 +116,19 @@ class OnlineAugmentation(Section):
     doi:10.1109/CVPR.2019.00020), TrivialAugment Wide (Müller and Hutter, 2021, doi:10.1109/ICCV48922.2021.00081), or
     AugMix's mixture of three chains without its consistency loss (Hendrycks et al., 2020, arXiv:1912.02781)."""
     operations: Annotated[int, Field(ge=1, le=8)]
-    """Of `randaugment`: operations per image, one after another."""
+    """For `randaugment`: operations per image, one after another."""
     magnitude: Annotated[int, Field(ge=0, le=30)]
-    """Of `randaugment`: strength of each operation, in 30ths of its range."""
+    """For `randaugment`: strength of each operation, in thirtieths of its range."""
     erasing: Share
-    """Probability that a rectangle is made black, of 2 to 33 % of the area (Zhong et al., 2020,
+    """Probability that a rectangle of 2 to 33 % of the area is made black (Zhong et al., 2020,
     doi:10.1609/aaai.v34i07.7000)."""
     mixup: NotNegative
-    """α of MixUp's Beta(α, α), from which each image's share in its mixture with another of its batch is drawn; 0 for
-    none (Zhang et al., 2018, arXiv:1710.09412)."""
+    """α of MixUp: each image's share in its mixture with another one of the batch is drawn from Beta(α, α); 0 for no
+    mixing (Zhang et al., 2018, arXiv:1710.09412)."""
     cutmix: NotNegative
-    """α of CutMix's Beta(α, α): the share that stays of an image, the rest a rectangle of another of its batch; 0 for
-    none (Yun et al., 2019, doi:10.1109/ICCV.2019.00612). With both, each image gets one of the two, evenly."""
+    """α of CutMix: the share of an image that stays is drawn from Beta(α, α), and a rectangle of another image of the
+    batch covers the rest; 0 for none (Yun et al., 2019, doi:10.1109/ICCV.2019.00612). With MixUp and CutMix, each image
+    gets one of the two, with equal probability."""
 
 
 class Augment(Section):
@@ -138,11 +141,11 @@ class Augment(Section):
 
 
 class Pretrain(Section):
-    """The stage `pretrain`. All that is not here is as in the other trainings, except that nothing is mirrored."""
+    """The stage `pretrain`. Everything else is as in the other trainings, except that no image is flipped."""
 
     epochs: Count
-    """How often every training image, unlabelled ones included, is seen in each of its four rotations, by which a
-    network learns to tell them apart (Gidaris et al., 2018, arXiv:1803.07728)."""
+    """How often every training image, unlabelled ones included, is seen in each of the four rotations that the network
+    learns to tell apart (Gidaris et al., 2018, arXiv:1803.07728)."""
 
 
 class Optimizer(Section):
@@ -153,20 +156,20 @@ class Optimizer(Section):
     momentum: Annotated[Number, Field(ge=0, lt=1)]
     """Momentum of `sgd`; `adamw` keeps its usual betas (0.9, 0.999) and does not read it."""
     nesterov: bool
-    """Of `sgd`: Nesterov's momentum (Sutskever et al., 2013)."""
+    """For `sgd`: whether the momentum is Nesterov's (Sutskever et al., 2013)."""
     decays_norms_and_biases: bool
-    """Whether `weight_decay` acts on biases and normalisation's weights as well (He et al., 2019,
-    doi:10.1109/CVPR.2019.00065, section 3.1, spare them)."""
+    """Whether `weight_decay` also acts on biases and on the weights of normalisation layers (He et al., 2019,
+    doi:10.1109/CVPR.2019.00065, section 3.1, exempt them)."""
     accumulation: Count
-    """Parts into which a batch of `batch_size` is split to save memory; the gradient is that of the whole batch."""
+    """Parts into which a batch of `batch_size` is split to save memory. Gradients add up to that of the whole batch."""
     clip_norm: Positive | None
-    """Largest norm of the whole gradient; null for no clipping."""
+    """Largest norm of the gradient of all weights together; null for no clipping."""
     sharpness: Positive | None
-    """ρ of sharpness-aware minimisation, which takes each gradient where the loss is highest within ρ, at the cost of a
-    second one; null for none (Foret et al., 2021, arXiv:2010.01412)."""
+    """ρ of sharpness-aware minimisation: the gradient is taken where the loss within the radius ρ is highest, to first
+    order, which costs a second gradient per step; null for none (Foret et al., 2021, arXiv:2010.01412)."""
     averaging: Annotated[Number, Field(gt=0, lt=1)] | None
-    """Decay per step of an exponential moving average of the weights, which is then the model; null for none (Polyak
-    and Juditsky, 1992, doi:10.1137/0330046)."""
+    """Decay per step of an exponential moving average of the weights, which then becomes the model; null for none
+    (Polyak and Juditsky, 1992, doi:10.1137/0330046)."""
 
     def contradictions(self) -> Iterator[str]:
         if self.nesterov and (self.name != "sgd" or not self.momentum):
@@ -184,13 +187,13 @@ class Scheduler(Section):
     `factor` at each of `milestones`; `one_cycle`: up to `lr` over the first 30 % and down to 0 (Smith and Topin, 2019,
     doi:10.1117/12.2520589)."""
     every: Literal["epoch", "step"]
-    """How often it changes: once per epoch, or with every step of the optimizer."""
+    """How often the learning rate changes: after each epoch, or after each step of the optimizer."""
     warmup: Annotated[int, Field(ge=0)]
-    """Epochs over which the learning rate rises to `lr` first, in even steps (Goyal et al., 2017, arXiv:1706.02677)."""
+    """Epochs in which the learning rate first rises linearly to `lr` (Goyal et al., 2017, arXiv:1706.02677)."""
     milestones: list[Count]
-    """Of `step`: epochs after which the learning rate falls."""
+    """For `step`: epochs after which the learning rate falls."""
     factor: Annotated[Number, Field(gt=0, lt=1)]
-    """Of `step`: what the learning rate is multiplied by at each milestone."""
+    """For `step`: what the learning rate is multiplied by at each milestone."""
 
     def contradictions(self) -> Iterator[str]:
         if (self.name == "step") != bool(self.milestones):
@@ -203,17 +206,17 @@ class Scheduler(Section):
 
 
 class Adversarial(Section):
-    """Training on images as an attack changed them (Madry et al., 2018, arXiv:1706.06083)."""
+    """Training on adversarial examples (Madry et al., 2018, arXiv:1706.06083)."""
 
     epsilon: Annotated[Number, Field(ge=0, le=255)]
-    """Largest change of a pixel's colour, of 255; 0 for no attack."""
+    """Largest change of a pixel's colour, on a scale of 255; 0 for no attack."""
     steps: Count
     """Gradient steps of the attack: 1 is FGSM (Goodfellow et al., 2015, arXiv:1412.6572), more are PGD from a random
-    start, each step of 2.5 · epsilon / steps."""
+    start with steps of 2.5 · epsilon / steps."""
 
 
 class Loss(Section):
-    """What training lowers: the cross-entropy of the logits and the labels."""
+    """The loss: the cross-entropy between logits and labels."""
 
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
     """Share of each label that is spread evenly over all classes (Szegedy et al., 2016, doi:10.1109/CVPR.2016.308)."""
@@ -240,9 +243,9 @@ class Model(Section):
     """`cnn`: the report's small network; `wide_resnet16_8`, `wide_resnet28_10`: for small images; or any
     classification network of torchvision by its name there (`resnet18`, `resnet50`, …)."""
     stem: Stem | None
-    """Of a network that begins with a convolution; null keeps the network's own."""
+    """For a network that begins with a convolution; null keeps the network's own."""
     standardise: bool
-    """Whether pixels in [0, 1] are brought to the training images' mean 0 and standard deviation 1 per channel."""
+    """Whether pixels in [0, 1] are standardised per channel with the training images' mean and standard deviation."""
     dropout: Annotated[Number, Field(ge=0, lt=1)]
     """Probability that a feature is dropped before the classifier, or at each of a network's own dropouts where it has
     them (`cnn`, VGG, EfficientNet, …) (Srivastava et al., 2014)."""
@@ -250,11 +253,11 @@ class Model(Section):
     """Probability p that the last residual block is skipped for an image; of L blocks, block l has p · l / L (Huang et
     al., 2016, doi:10.1007/978-3-319-46493-0_39)."""
     init_from: Annotated[str, Field(min_length=1)] | None
-    """Weights to start from: a model folder, an MLflow URI (`models:/…`, `runs:/…`), or a file of torchvision's own
-    weights (.pth); null for fresh ones. A classifier of another number of classes starts fresh."""
+    """Initial weights: a model folder, an MLflow URI (`models:/…`, `runs:/…`), or a file of torchvision's weights
+    (.pth); null for random ones. A classifier for another number of classes starts from random weights."""
     freeze: list[Annotated[str, Field(min_length=1)]]
-    """Parts of the network that stay as `init_from` has them, by the beginning of their parameters' names up to a dot
-    (`layer1`); `all` is everything but the classifier."""
+    """Parts of the network that keep the weights of `init_from`, by the beginning of their parameters' names up to a
+    dot (`layer1`); `all` is everything but the classifier."""
 
     def contradictions(self) -> Iterator[str]:
         if self.freeze and self.init_from is None:
@@ -262,46 +265,46 @@ class Model(Section):
 
 
 class EarlyStopping(Section):
-    """Ending a training when the validation loss no longer falls."""
+    """Ending a training when the validation loss has stopped falling."""
 
     patience: Count | None
-    """Epochs without a new lowest validation loss after which training ends, as Keras counts them; null: never."""
+    """Epochs without a new lowest validation loss after which training ends, counted as Keras does; null for never."""
     restore_best: bool
-    """Whether the model is that of the lowest validation loss, rather than that of the last epoch."""
+    """Whether to keep the weights of the epoch with the lowest validation loss rather than the last epoch's."""
 
 
 class Reference(Section):
-    """A source's own figures, shown beside ours where they are for the same images."""
+    """Results that a publication reports, shown beside ours where they are for the same images."""
 
     name: Annotated[str, Field(min_length=1)]
-    """What its columns are called."""
+    """The heading of its columns."""
     source: str
-    """The `data.source` that its figures are for."""
+    """The `data.source` that its results are for."""
     classes: Count
-    """The number of classes that its figures are for."""
+    """The number of classes that its results are for."""
     models: dict[str, dict[str, Number]]
-    """By model and metric, in the table's units (per cent; nats)."""
+    """Results by model and metric, in the table's units (per cent; nats)."""
     by_class: dict[str, dict[str, Annotated[tuple[Number, Number, Number, Count], Field(strict=False)]]]
-    """By model and class: precision, recall, F1 (fractions) and number of images; {} for none."""
+    """Precision, recall and F1 (fractions) and the number of images, by model and class; {} for none."""
 
 
 class Evaluate(Section):
     """How the trained networks are compared."""
 
     batch_size: Count
-    """Images per forward pass; changes speed and memory only."""
+    """Images per forward pass, which affects speed and memory alone."""
     gallery: list[Annotated[int, Field(ge=0)]]
-    """Test images, by their number in the source's order, that come first in the gallery of predictions."""
+    """Test images that come first in the gallery of predictions, by their number in the source's order, from 0."""
     reference: Reference | None
 
 
 class Embed(Section):
-    """t-SNE of the penultimate features, and how clustered they are."""
+    """t-SNE of the penultimate layer's features, and how well they cluster."""
 
     perplexity: Positive
-    """Of t-SNE: about how many neighbours each image has (van der Maaten and Hinton, 2008)."""
+    """Perplexity of t-SNE: roughly how many neighbours count for each image (van der Maaten and Hinton, 2008)."""
     iterations: Annotated[int, Field(ge=250)]
-    """Gradient steps of t-SNE."""
+    """Iterations of t-SNE."""
     neighbours: Count
     """k of the k-nearest-neighbour accuracy."""
 
@@ -316,40 +319,42 @@ class Tracking(Section):
 
 
 class Runtime(Section):
-    """The machine's part. What `auto` means was decided by measurement; see docs/architecture.md."""
+    """What depends on the machine. The choices behind `auto` were measured; see docs/architecture.md."""
 
     launcher: Annotated[str, Field(pattern=r"^(python|torchrun( .+)?)$")]
-    """What `dvc.yaml` starts a training with: `python`, or `torchrun --nproc-per-node 4` (with `--nnodes` and a
-    rendezvous for several machines); each process takes its share of every batch."""
+    """The command with which `dvc.yaml` starts a training: `python`, or `torchrun --nproc-per-node 4` (with `--nnodes`
+    and a rendezvous for several machines), where each process takes its share of every batch."""
     sync_batch_norm: bool
-    """Whether batch normalisation goes by the whole batch rather than by each process's share of it; on GPUs."""
+    """Whether batch normalisation uses the statistics of the whole batch rather than of each process's share; on GPUs
+    only."""
     data: Literal["auto", "device", "host", "mmap"]
-    """Where the images lie during training: on the `device`; in the `host`'s memory, whence batches go to the device;
-    or in their file (`mmap`), of which memory holds what it can. `auto`: on the device while that takes at most a
-    quarter of its free memory, else in the file. Copies by `augment.offline` are in memory in any case."""
+    """Where the images are kept during training: on the `device`; in the `host`'s memory, from which batches are copied
+    to the device; or in their memory-mapped file (`mmap`). `auto`: on the device if they take at most a quarter of its
+    free memory, else in the file. Copies by `augment.offline` are always in memory."""
     device: Literal["auto", "cpu", "cuda", "mps"]
     """`auto`: CUDA where there is a GPU for it, else Apple's MPS (in float32; not tested there), else the CPU."""
     precision: Literal["auto", "float32", "bfloat16"]
-    """Of forward and backward passes; the weights are float32. `auto`: bfloat16 where the GPU has it."""
+    """Precision of forward and backward passes; weights stay in float32. `auto`: bfloat16 if the GPU supports it."""
     compile: Literal["auto"] | bool
-    """Whether `torch.compile` prepares the network, with CUDA graphs on a GPU; `auto` is false."""
+    """Whether to compile the network with `torch.compile`, using CUDA graphs on a GPU; `auto` is false."""
     deterministic: bool
-    """Bit-identical runs on a GPU as well, at a price in speed; a CPU is deterministic either way."""
+    """Whether runs on a GPU are bit-identical, at a cost in speed. Runs on a CPU always are."""
 
 
 class Params(Section):
     """The whole of `params.yaml`."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
-    """Of all draws: validation split, fresh weights, order of images, augmentation, t-SNE."""
+    """Seed of all random draws: validation split, initial weights, order of images, augmentation, t-SNE."""
     lr: Positive
-    """Learning rate; what it is at its highest, where `scheduler` changes it."""
+    """Learning rate, or its maximum where `scheduler` changes it."""
     batch_size: Annotated[int, Field(ge=2)]
-    """Images per optimizer step; batch normalisation needs at least 2."""
+    """Images per step of the optimizer. Batch normalisation needs at least 2."""
     epochs: Count
     """How often every training image is seen."""
     weight_decay: NotNegative
-    """Apart from the gradient in `adamw` (Loshchilov and Hutter, 2019, arXiv:1711.05101), an L2 penalty in `sgd`."""
+    """Weight decay: decoupled from the gradient in `adamw` (Loshchilov and Hutter, 2019, arXiv:1711.05101), an L2
+    penalty in `sgd`."""
     data: Data
     subset: Subset
     augment: Augment
