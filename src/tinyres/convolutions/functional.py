@@ -1,0 +1,302 @@
+"""Convolution and batch normalisation as functions of tensors, with gradients, by the kernels or by torch.
+
+The kernels take float32 in channels-last order, on the CPU. Everything else (other types, autocast, channels that are no
+multiple of 16, dilation, groups, tracing, gradients of gradients) goes to torch, so that no result depends on what is
+covered here.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, prod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tinyres.convolutions.compiling import kernels
+
+PANEL = 16  # channels that the kernels take together
+LARGEST_KERNEL = 8  # taps in each direction that a gathered product can have
+FEWEST_TILES = 16  # below, transforming the weights costs more than the fewer products save
+
+Pair = tuple[int, int]
+
+
+class Layer(ctypes.Structure):
+    """A convolution's shape, as `kernels.cpp` reads it."""
+
+    _fields_ = [  # noqa: RUF012 -- ctypes wants a list
+        (name, ctypes.c_int64)
+        for name in (
+            *("images", "height", "width", "channels_in", "channels_out", "kernel_height", "kernel_width"),
+            *("stride_height", "stride_width", "padding_height", "padding_width", "height_out", "width_out"),
+        )
+    ]
+
+
+class Rows(ctypes.Structure):
+    """Pixels of all images × channels, as `kernels.cpp` reads them."""
+
+    _fields_ = [("count", ctypes.c_int64), ("channels", ctypes.c_int64)]  # noqa: RUF012
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one convolution is computed."""
+
+    layer: Any
+    """A reference to its `Layer`."""
+    stride: Pair
+    padding: Pair
+    image_shape: Sequence[int]
+    weight_shape: Sequence[int]
+    result_shape: Sequence[int]
+    tile: int
+    """Of Winograd's output, pixels of each side; 0 for a gathered product."""
+    gradient_tile: int
+    """The same for the gradient with respect to the image."""
+
+
+@lru_cache(maxsize=1024)
+def plan(images: Sequence[int], weight: Sequence[int], stride: Pair, padding: Pair) -> Plan | None:
+    """How to convolve images B×C×H×W with weights K×C×R×S, or None to leave it to torch."""
+    count, channels, *size = images
+    kernel = weight[2:]
+    out = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True)]
+    if not count or weight[1] != channels or min(*out, channels, weight[0]) < 1:
+        return None
+    if channels % PANEL or weight[0] % PANEL or max(*kernel, *stride) > LARGEST_KERNEL:
+        return None
+    tile = gradient_tile = 0
+    if tuple(kernel) == (3, 3) and stride == (1, 1) and padding in ((0, 0), (1, 1), (2, 2)):
+        tile, gradient_tile = best_tile(count, out), best_tile(count, size)
+    layer = Layer(count, *size, channels, weight[0], *kernel, *stride, *padding, *out)
+    return Plan(
+        *(ctypes.byref(layer), stride, padding, tuple(images), tuple(weight), (count, weight[0], *out)),
+        *(tile, gradient_tile),
+    )
+
+
+def best_tile(images: int, size: Sequence[int]) -> int:
+    """The side of Winograd's tiles that needs the fewest products for an output of this size; 0 for none of them."""
+    products = {side: (side + 2) ** 2 * prod(ceil(n / side) for n in size) for side in (2, 4)}
+    best = min(products, key=products.__getitem__)
+    if products[best] >= taps(size) or images * products[best] // (best + 2) ** 2 < FEWEST_TILES:
+        return 0
+    return best
+
+
+def taps(size: Sequence[int]) -> int:
+    """Products of a 3×3 kernel for one image, where taps that meet only padding are left out."""
+    return prod(n * min(3, 2 * n - 1) for n in size)
+
+
+def conv2d(
+    images: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Pair = (1, 1), padding: Pair = (0, 0)
+) -> Tensor:
+    """As `torch.nn.functional.conv2d`, without dilation and groups."""
+    how = None
+    if images.ndim == 4 and covered(images, weight):
+        how = plan(tuple(images.shape), tuple(weight.shape), tuple(stride), tuple(padding))
+    if how is None:
+        return F.conv2d(images, weight, bias, stride, padding)
+    result: Tensor = Convolution.apply(channels_last(images), channels_last(weight), how)
+    return result if bias is None else result + bias.view(-1, 1, 1)
+
+
+def covered(*tensors: Tensor) -> bool:
+    """Whether the kernels may see these tensors: plain ones of float32 on the CPU, and nobody records or changes what
+    is done with them."""
+    return (
+        all(
+            type(tensor) in (Tensor, nn.Parameter) and tensor.dtype == torch.float32 and tensor.device.type == "cpu"
+            for tensor in tensors
+        )
+        and not torch.is_autocast_enabled("cpu")
+        and not torch._C._len_torch_dispatch_stack()
+        and not torch._C._are_functorch_transforms_active()
+        and not torch.jit.is_tracing()
+        and not torch.compiler.is_compiling()
+    )
+
+
+def channels_last(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy with a gradient, in the order N×H×W×C."""
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def empty(shape: Sequence[int]) -> Tensor:
+    """Memory for a result, N×H×W×C."""
+    return torch.empty(shape, memory_format=torch.channels_last)
+
+
+def run(name: str, *arguments: Any) -> None:
+    """Call a kernel; tensors go as the address of their first number.
+
+    Raises:
+        MemoryError: it has no room for what it computes on the way.
+    """
+    converted = [
+        ctypes.c_void_p(each.data_ptr()) if isinstance(each, Tensor) else each for each in arguments
+    ]
+    if not getattr(kernels(), name)(*converted, torch.get_num_threads()):
+        raise MemoryError(f"no memory for {name}")
+
+
+class Convolution(torch.autograd.Function):
+    """A planned convolution of channels-last tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weight: Tensor, how: Plan) -> Tensor:  # noqa: D102
+        ctx.save_for_backward(images, weight)
+        ctx.how = how
+        result = empty(how.result_shape)
+        if how.tile:
+            run("winograd_forward", how.layer, how.tile, images, weight, result)
+        else:
+            run("gathered_forward", how.layer, images, weight, result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override] # noqa: D102
+        images, weight = ctx.saved_tensors
+        wanted, how = ctx.needs_input_grad, ctx.how
+        if torch.is_grad_enabled() or not covered(gradient):  # a gradient of this gradient is wanted
+            of_images, of_weight, _ = torch.ops.aten.convolution_backward(
+                *(gradient, images, weight, None, how.stride, how.padding, (1, 1), False, (0, 0), 1),
+                [wanted[0], wanted[1], False],
+            )
+            return of_images, of_weight, None
+        gradient = channels_last(gradient)
+        return (
+            image_gradient(how, gradient, weight) if wanted[0] else None,
+            weight_gradient(how, images, gradient) if wanted[1] else None,
+            None,
+        )
+
+
+def image_gradient(how: Plan, gradient: Tensor, weight: Tensor) -> Tensor:
+    """The gradient with respect to the images, B×C×H×W."""
+    result = empty(how.image_shape)
+    if how.gradient_tile:
+        run("winograd_image_gradient", how.layer, how.gradient_tile, gradient, weight, result)
+    else:
+        run("gathered_image_gradient", how.layer, gradient, weight, result)
+    return result
+
+
+def weight_gradient(how: Plan, images: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient with respect to the weights, K×C×R×S."""
+    result = empty(how.weight_shape)
+    if how.tile:
+        run("winograd_weight_gradient", how.layer, how.tile, images, gradient, result)
+    else:
+        run("gathered_weight_gradient", how.layer, images, gradient, result)
+    return result
+
+
+def batch_norm(
+    images: Tensor, norm: nn.BatchNorm2d, residual: Tensor | None = None, rectify: bool = True
+) -> Tensor | None:
+    """ReLU (if `rectify`) of the normalised images plus the residual, in one pass; running statistics are updated as the
+    layer itself does. None, and nothing done, where torch has to do it.
+
+    Args:
+        images: B×C×H×W.
+        norm: the layer whose weights, statistics and mode count.
+        residual: B×C×H×W.
+    """
+    trains = norm.training or norm.running_mean is None
+    tensors = [images, *filter(None.__ne__, [residual, norm.weight, norm.bias, norm.running_mean, norm.running_var])]
+    if (
+        images.ndim != 4
+        or norm.weight is None
+        or images.shape[1] % PANEL
+        or images.shape[1] != norm.num_features
+        or (residual is not None and residual.shape != images.shape)
+        or images.numel() <= images.shape[1] * trains
+        or not covered(*tensors)
+    ):
+        return None
+    momentum = 0.0 if norm.momentum is None else norm.momentum
+    if norm.training and norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)
+        if norm.momentum is None:
+            momentum = 1.0 / float(norm.num_batches_tracked)
+    result: Tensor = Normalisation.apply(
+        *(channels_last(images), None if residual is None else channels_last(residual), norm.weight, norm.bias),
+        *(norm.running_mean, norm.running_var, trains, momentum, norm.eps, rectify),
+    )
+    return result
+
+
+class Normalisation(torch.autograd.Function):
+    """Batch normalisation, addition and ReLU of channels-last tensors."""
+
+    @staticmethod
+    def forward(  # noqa: D102
+        ctx: Any,
+        images: Tensor,
+        residual: Tensor | None,
+        weight: Tensor,
+        bias: Tensor,
+        running_mean: Tensor | None,
+        running_variance: Tensor | None,
+        trains: bool,
+        momentum: float,
+        epsilon: float,
+        rectify: bool,
+    ) -> Tensor:
+        rows = Rows(images.numel() // images.shape[1], images.shape[1])
+        if trains:
+            mean, inverse_deviation = torch.empty_like(weight), torch.empty_like(weight)
+            run(
+                *("batch_statistics", ctypes.byref(rows), images, running_mean, running_variance),
+                *(ctypes.c_float(momentum), ctypes.c_float(epsilon), mean, inverse_deviation),
+            )
+        else:
+            assert running_mean is not None
+            assert running_variance is not None
+            mean, inverse_deviation = running_mean.clone(), (running_variance + epsilon).rsqrt()
+        result = torch.empty_like(images)
+        run(
+            *("normalise", ctypes.byref(rows), images, residual, weight, bias, mean, inverse_deviation),
+            *(int(rectify), result),
+        )
+        ctx.save_for_backward(images, residual, weight, bias, mean, inverse_deviation, result if rectify else None)
+        ctx.rows, ctx.trains, ctx.epsilon = rows, trains, epsilon
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override] # noqa: D102
+        images, residual, weight, bias, mean, inverse_deviation, result = ctx.saved_tensors
+        if torch.is_grad_enabled() or not covered(gradient):
+            return (*differentiable_gradients(ctx, gradient), *[None] * 6)
+        of_images = torch.empty_like(images) if ctx.needs_input_grad[0] else None
+        of_residual = torch.empty_like(images) if ctx.needs_input_grad[1] else None
+        of_weight, of_bias = torch.empty_like(weight), torch.empty_like(bias)
+        run(
+            *("normalise_gradient", ctypes.byref(ctx.rows), channels_last(gradient), images, result, weight),
+            *(mean, inverse_deviation, int(ctx.trains), of_images, of_residual, of_weight, of_bias),
+        )
+        return (of_images, of_residual, of_weight, of_bias, *[None] * 6)
+
+
+def differentiable_gradients(ctx: Any, gradient: Tensor) -> list[Tensor | None]:
+    """The gradients of `Normalisation` with respect to images, residual, weight and bias, by torch's own operations."""
+    images, residual, weight, bias, mean, inverse_deviation, result = ctx.saved_tensors
+    with torch.enable_grad():
+        if ctx.trains:
+            again = F.batch_norm(images, None, None, weight, bias, True, 0.0, ctx.epsilon)
+        else:
+            shape = (-1, 1, 1)
+            again = (images - mean.view(shape)) * (weight * inverse_deviation).view(shape) + bias.view(shape)
+        again = again if residual is None else again + residual
+        again = again if result is None else again.relu()
+        inputs = [images, residual, weight, bias]
+        wanted = [each for each, needs in zip(inputs, ctx.needs_input_grad, strict=False) if needs]
+        found = iter(torch.autograd.grad(again, wanted, gradient, create_graph=True))
+    return [next(found) if needs else None for needs in ctx.needs_input_grad[:4]]
