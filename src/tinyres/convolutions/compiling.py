@@ -104,7 +104,7 @@ def find_compiler() -> str | None:
 @cache
 def version_of(compiler: str) -> bytes:
     """What a compiler says of itself."""
-    return subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
+    return call(compiler, "--version").stdout.encode()
 
 
 def compile_kernels(compiler: str, name: str, target: Path) -> None:
@@ -113,13 +113,24 @@ def compile_kernels(compiler: str, name: str, target: Path) -> None:
     Raises:
         Unavailable: the compiler fails.
     """
-    command = [compiler, *FLAGS, *INSTRUCTION_SETS[name], "-o", str(target), str(SOURCE)]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    outcome = call(compiler, *FLAGS, *INSTRUCTION_SETS[name], "-o", str(target), str(SOURCE))
     if outcome.returncode:
         reason = next((line for line in outcome.stderr.splitlines() if "error" in line), "it failed")
         raise Unavailable(f"{compiler} does not compile them ({reason.strip()}); install g++ 12 or later")
     content = target.read_bytes()
     target.write_bytes(content + sha256(content).digest())
+
+
+def call(compiler: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the compiler, whatever comes of it.
+
+    Raises:
+        Unavailable: it is no program.
+    """
+    try:
+        return subprocess.run([compiler, *arguments], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise Unavailable(f"{compiler} does not run ({error.strerror}); install g++ 12 or later") from None
 
 
 def keep(draft: Path, target: Path) -> Path:

@@ -1,8 +1,8 @@
 """Convolution and batch normalisation as functions of tensors, with gradients, by the kernels or by torch.
 
-The kernels take float32 in channels-last order, on the CPU. Everything else (other types, autocast, channels that are no
-multiple of 16, dilation, groups, tracing, gradients of gradients) goes to torch, so that no result depends on what is
-covered here.
+The kernels take float32 in channels-last order, on the CPU. Everything else (other types, autocast, channels that are
+no multiple of 16, dilation, groups, tracing, gradients of gradients) goes to torch, so that every call that torch takes
+has torch's result.
 """
 
 import ctypes
@@ -22,13 +22,13 @@ PANEL = 16  # channels that the kernels take together
 LARGEST_KERNEL = 8  # taps in each direction that a gathered product can have
 FEWEST_TILES = 16  # below, transforming the weights costs more than the fewer products save
 
-Pair = tuple[int, int]
+Pair = tuple[int, ...]  # vertical, horizontal
 
 
 class Layer(ctypes.Structure):
     """A convolution's shape, as `kernels.cpp` reads it."""
 
-    _fields_ = [  # noqa: RUF012 -- ctypes wants a list
+    _fields_ = [
         (name, ctypes.c_int64)
         for name in (
             *("images", "height", "width", "channels_in", "channels_out", "kernel_height", "kernel_width"),
@@ -40,7 +40,7 @@ class Layer(ctypes.Structure):
 class Rows(ctypes.Structure):
     """Pixels of all images × channels, as `kernels.cpp` reads them."""
 
-    _fields_ = [("count", ctypes.c_int64), ("channels", ctypes.c_int64)]  # noqa: RUF012
+    _fields_ = [("count", ctypes.c_int64), ("channels", ctypes.c_int64)]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def covered(*tensors: Tensor) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and not torch._C._len_torch_dispatch_stack()
         and not torch._C._are_functorch_transforms_active()
-        and not torch.jit.is_tracing()
+        and not torch._C._get_tracing_state()
         and not torch.compiler.is_compiling()
     )
 
@@ -139,9 +139,7 @@ def run(name: str, *arguments: Any) -> None:
     Raises:
         MemoryError: it has no room for what it computes on the way.
     """
-    converted = [
-        ctypes.c_void_p(each.data_ptr()) if isinstance(each, Tensor) else each for each in arguments
-    ]
+    converted = [ctypes.c_void_p(each.data_ptr()) if isinstance(each, Tensor) else each for each in arguments]
     if not getattr(kernels(), name)(*converted, torch.get_num_threads()):
         raise MemoryError(f"no memory for {name}")
 
@@ -150,7 +148,7 @@ class Convolution(torch.autograd.Function):
     """A planned convolution of channels-last tensors."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, weight: Tensor, how: Plan) -> Tensor:  # noqa: D102
+    def forward(ctx: Any, images: Tensor, weight: Tensor, how: Plan) -> Tensor:
         ctx.save_for_backward(images, weight)
         ctx.how = how
         result = empty(how.result_shape)
@@ -161,7 +159,7 @@ class Convolution(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override] # noqa: D102
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         images, weight = ctx.saved_tensors
         wanted, how = ctx.needs_input_grad, ctx.how
         if torch.is_grad_enabled() or not covered(gradient):  # a gradient of this gradient is wanted
@@ -201,8 +199,8 @@ def weight_gradient(how: Plan, images: Tensor, gradient: Tensor) -> Tensor:
 def batch_norm(
     images: Tensor, norm: nn.BatchNorm2d, residual: Tensor | None = None, rectify: bool = True
 ) -> Tensor | None:
-    """ReLU (if `rectify`) of the normalised images plus the residual, in one pass; running statistics are updated as the
-    layer itself does. None, and nothing done, where torch has to do it.
+    """ReLU (if `rectify`) of the normalised images plus the residual, in one pass; running statistics are updated as
+    the layer itself does. None, and nothing done, where torch has to do it.
 
     Args:
         images: B×C×H×W.
@@ -210,7 +208,7 @@ def batch_norm(
         residual: B×C×H×W.
     """
     trains = norm.training or norm.running_mean is None
-    tensors = [images, *filter(None.__ne__, [residual, norm.weight, norm.bias, norm.running_mean, norm.running_var])]
+    parts = (images, residual, norm.weight, norm.bias, norm.running_mean, norm.running_var)
     if (
         images.ndim != 4
         or norm.weight is None
@@ -218,7 +216,7 @@ def batch_norm(
         or images.shape[1] != norm.num_features
         or (residual is not None and residual.shape != images.shape)
         or images.numel() <= images.shape[1] * trains
-        or not covered(*tensors)
+        or not covered(*(each for each in parts if each is not None))
     ):
         return None
     momentum = 0.0 if norm.momentum is None else norm.momentum
@@ -237,7 +235,7 @@ class Normalisation(torch.autograd.Function):
     """Batch normalisation, addition and ReLU of channels-last tensors."""
 
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(
         ctx: Any,
         images: Tensor,
         residual: Tensor | None,
@@ -271,8 +269,8 @@ class Normalisation(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override] # noqa: D102
-        images, residual, weight, bias, mean, inverse_deviation, result = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        images, _, weight, bias, mean, inverse_deviation, result = ctx.saved_tensors
         if torch.is_grad_enabled() or not covered(gradient):
             return (*differentiable_gradients(ctx, gradient), *[None] * 6)
         of_images = torch.empty_like(images) if ctx.needs_input_grad[0] else None

@@ -1,7 +1,7 @@
 """Networks that use the kernels: layers and blocks of a built network exchange their `forward` for another one.
 
-An exchanged layer is of a subclass of what it was, and has no state of its own. So parameters keep their names, copies and
-state dictionaries work, and hooks fire: a layer that has one is called as torch would call it, never passed over.
+An exchanged layer is of a subclass of what it was, and has no state of its own. So parameters keep their names, copies
+and state dictionaries work, and hooks fire: a layer that has one is called as torch would call it, never passed over.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class FastConv2d(nn.Conv2d):
         return conv2d(images, self.weight, self.bias, self.stride, self.padding)
 
 
-class FastBasicBlock(BasicBlock):
+class FastBasicBlock(BasicBlock):  # type: ignore[misc]
     """The residual block of ResNet-18 and -34, with normalisation, addition and ReLU in one pass."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class FastBasicBlock(BasicBlock):
         return normalised(self.bn2, self.conv2(branch), self.relu, shortcut(self, x))
 
 
-class FastBottleneck(Bottleneck):
+class FastBottleneck(Bottleneck):  # type: ignore[misc]
     """The residual block of ResNet-50 and deeper ones, with normalisation, addition and ReLU in one pass."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def shortcut(block: BasicBlock | Bottleneck, x: Tensor) -> Tensor:
     return downsample(x)
 
 
-class FastResNet(ResNet):
+class FastResNet(ResNet):  # type: ignore[misc]
     """A ResNet whose stem normalises and rectifies in one pass."""
 
     def _forward_impl(self, x: Tensor) -> Tensor:
