@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tinyres.convolutions import Unavailable, compiling, functional
-from tinyres.convolutions.functional import batch_norm, channels_last, conv2d, plan
+from tinyres.convolutions.functional import batch_norm, channels_last, conv2d, max_pool2d, plan
 
 
 def instruction_sets() -> list[str]:
@@ -51,6 +51,7 @@ ROUNDING = 2**-24  # of float32, where torch's own error is an accident of few t
 def layers(draw):
     """Shapes of images and weights, stride and padding, of any layer that the kernels take."""
     channels = st.sampled_from([16, 32, 48, 64])
+    first = st.sampled_from([1, 3, 5])  # of a network's first layer
     kernel, stride, padding = (
         (draw(st.integers(least, most)), draw(st.integers(least, most))) for least, most in ((1, 4), (1, 3), (0, 2))
     )
@@ -58,7 +59,7 @@ def layers(draw):
         kernel, stride, padding = (3, 3), (1, 1), 2 * (draw(st.integers(0, 2)),)
     size = draw(st.tuples(st.integers(1, 13), st.integers(1, 13)))
     assume(all(n + 2 * p >= k for n, k, p in zip(size, kernel, padding, strict=True)))
-    images = (draw(st.integers(1, 20)), draw(channels), *size)
+    images = (draw(st.integers(1, 20)), draw(channels | first), *size)
     return images, (draw(channels), images[1], *kernel), stride, padding
 
 
@@ -83,10 +84,16 @@ def test_a_convolution_and_its_gradients_are_torchs_to_within_a_few_of_its_error
 
 @pytest.mark.parametrize(
     ("shape", "tile"),
-    [((64, 64, 32, 32), 4), ((64, 512, 4, 4), 4), ((64, 64, 6, 6), 2), ((64, 256, 2, 2), 2), ((64, 512, 1, 1), 0)],
+    [
+        ((64, 64, 32, 32), [4]),
+        ((64, 512, 4, 4), [4]),
+        ((64, 64, 6, 6), [2]),
+        ((64, 256, 2, 2), [2]),
+        ((64, 512, 1, 1), []),
+    ],
 )
 def test_the_method_follows_the_number_of_products(shape, tile):
-    assert plan(shape, (64, shape[1], 3, 3), (1, 1), (1, 1)).tile == tile
+    assert list(plan(shape, (64, shape[1], 3, 3), (1, 1), (1, 1)).forward[2:]) == tile
 
 
 def test_a_kernel_on_one_pixel_gets_a_gradient_of_zero_where_it_meets_padding():
@@ -134,7 +141,7 @@ def test_a_gradient_that_nobody_wants_is_not_computed(frozen, other, monkeypatch
 
 @pytest.mark.parametrize(
     ("shape", "weight"),
-    [((2, 24, 8, 8), (16, 24, 3, 3)), ((2, 16, 8, 8), (20, 16, 3, 3)), ((0, 16, 8, 8), (16, 16, 3, 3))],
+    [((2, 40, 8, 8), (16, 40, 3, 3)), ((2, 16, 8, 8), (20, 16, 3, 3)), ((0, 16, 8, 8), (16, 16, 3, 3))],
 )
 def test_shapes_that_are_not_covered_are_torchs_to_the_bit(shape, weight):
     images, weight = torch.randn(shape), torch.randn(weight)
@@ -267,12 +274,45 @@ def test_gradients_of_batch_norms_gradients_are_torchs():
             assert error(one, other) < 1e-4
 
 
+@st.composite
+def poolings(draw):
+    """Images' shape, window, stride and padding."""
+    kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    stride = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    size = [draw(st.integers(k, 12)) for k in kernel]
+    return (draw(st.integers(1, 5)), draw(st.sampled_from([16, 48])), *size), kernel, stride, padding
+
+
+@given(poolings(), st.integers(0, 2**31))
+@settings(max_examples=60)
+def test_max_pooling_and_its_gradient_are_torchs_to_the_bit(pooling, seed):
+    shape, *window = pooling
+    torch.manual_seed(seed)
+    images = torch.randint(0, 4, shape).float()  # with ties, of which the first gets the gradient
+    found, expected = images.clone().requires_grad_(), images.clone().requires_grad_()
+    ours, torchs = max_pool2d(found, *window), F.max_pool2d(expected, *window)
+    assert torch.equal(ours, torchs)
+    gradient = torch.randint(-9, 9, ours.shape).float()  # whose sums are exact in any order
+    ours.backward(gradient)
+    torchs.backward(gradient)
+    assert torch.equal(found.grad, expected.grad)
+
+
+def test_max_pooling_pads_by_itself_on_the_right_and_at_the_bottom():
+    images = torch.randn(3, 16, 7, 5)
+    expected = F.max_pool2d(F.pad(images, (0, 1, 0, 1), value=-torch.inf), 2, 1)
+    assert torch.equal(max_pool2d(images, (2, 2), (1, 1), (0, 0), padded=True), expected)
+
+
 def test_not_a_number_stays_one():
     images = torch.randn(2, 16, 4, 4)
     images[0, 3, 1, 1] = torch.nan
     norm = nn.BatchNorm2d(16).eval()
     assert torch.equal(batch_norm(images, norm).isnan(), images.isnan())
     assert conv2d(images, torch.randn(16, 16, 3, 3), None, (1, 1), (1, 1)).isnan().any()
+    pooled = max_pool2d(images, (3, 3), (1, 1), (1, 1))
+    assert torch.equal(pooled.isnan(), F.max_pool2d(images, 3, 1, 1).isnan())
 
 
 @pytest.mark.parametrize("channels", [24, 3])

@@ -20,6 +20,7 @@ from tinyres.convolutions.compiling import kernels
 
 PANEL = 16  # channels that the kernels take together
 LARGEST_KERNEL = 8  # taps in each direction that a gathered product can have
+LONGEST_ROW = 256  # inputs of an output pixel, for numbers of channels that are no multiple of 16
 FEWEST_TILES = 16  # below, transforming the weights costs more than the fewer products save
 
 Pair = tuple[int, ...]  # vertical, horizontal
@@ -43,41 +44,61 @@ class Rows(ctypes.Structure):
     _fields_ = [("count", ctypes.c_int64), ("channels", ctypes.c_int64)]
 
 
+Kernel = tuple[Any, ...]  # a name in `kernels.cpp`, the layer, and the side of Winograd's tiles if it takes any
+
+
 @dataclass(frozen=True)
 class Plan:
     """How one convolution is computed."""
 
-    layer: Any
-    """A reference to its `Layer`."""
+    forward: Kernel
+    image_gradient: Kernel | None
+    """None leaves it to torch."""
+    weight_gradient: Kernel
     stride: Pair
     padding: Pair
     image_shape: Sequence[int]
     weight_shape: Sequence[int]
     result_shape: Sequence[int]
-    tile: int
-    """Of Winograd's output, pixels of each side; 0 for a gathered product."""
-    gradient_tile: int
-    """The same for the gradient with respect to the image."""
 
 
 @lru_cache(maxsize=1024)
 def plan(images: Sequence[int], weight: Sequence[int], stride: Pair, padding: Pair) -> Plan | None:
     """How to convolve images B×C×H×W with weights K×C×R×S, or None to leave it to torch."""
     count, channels, *size = images
-    kernel = weight[2:]
-    out = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True)]
-    if not count or weight[1] != channels or min(*out, channels, weight[0]) < 1:
+    out_channels, in_channels, *kernel = weight
+    out = sizes_out(size, kernel, stride, padding)
+    if in_channels != channels or min(count, channels, *out) < 1 or not out_channels or out_channels % PANEL:
         return None
-    if channels % PANEL or weight[0] % PANEL or max(*kernel, *stride) > LARGEST_KERNEL:
+    shape = Layer(count, *size, channels, out_channels, *kernel, *stride, *padding, *out)
+    layer = ctypes.byref(shape)
+    shapes = stride, padding, tuple(images), tuple(weight), (count, out_channels, *out)
+    if channels % PANEL:
+        if channels * prod(kernel) > LONGEST_ROW:
+            return None
+        return Plan(("shallow_forward", layer), None, ("shallow_weight_gradient", layer), *shapes)
+    if max(*kernel, *stride) > LARGEST_KERNEL:
         return None
-    tile = gradient_tile = 0
-    if tuple(kernel) == (3, 3) and stride == (1, 1) and padding in ((0, 0), (1, 1), (2, 2)):
-        tile, gradient_tile = best_tile(count, out), best_tile(count, size)
-    layer = Layer(count, *size, channels, weight[0], *kernel, *stride, *padding, *out)
+
+    def method(of: str, size: Sequence[int]) -> Kernel:
+        if (
+            kernel == [3, 3]
+            and stride == (1, 1)
+            and padding in ((0, 0), (1, 1), (2, 2))
+            and (side := best_tile(count, size))
+        ):
+            return f"winograd_{of}", layer, side
+        return f"gathered_{of}", layer
+
     return Plan(
-        *(ctypes.byref(layer), stride, padding, tuple(images), tuple(weight), (count, weight[0], *out)),
-        *(tile, gradient_tile),
+        *(method("forward", out), method("image_gradient", size), method("weight_gradient", out)),
+        *shapes,
     )
+
+
+def sizes_out(size: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Pair) -> list[int]:
+    """Height and width of what a convolution or pooling makes."""
+    return [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True)]
 
 
 def best_tile(images: int, size: Sequence[int]) -> int:
@@ -152,48 +173,70 @@ class Convolution(torch.autograd.Function):
         ctx.save_for_backward(images, weight)
         ctx.how = how
         result = empty(how.result_shape)
-        if how.tile:
-            run("winograd_forward", how.layer, how.tile, images, weight, result)
-        else:
-            run("gathered_forward", how.layer, images, weight, result)
+        run(*how.forward, images, weight, result)
         return result
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         images, weight = ctx.saved_tensors
         wanted, how = ctx.needs_input_grad, ctx.how
-        if torch.is_grad_enabled() or not covered(gradient):  # a gradient of this gradient is wanted
+        of_images = of_weight = None
+        again = torch.is_grad_enabled() or not covered(gradient)  # a gradient of this gradient is wanted
+        to_torch = wanted[0] and (again or how.image_gradient is None), wanted[1] and again, False
+        if any(to_torch):
             of_images, of_weight, _ = torch.ops.aten.convolution_backward(
-                *(gradient, images, weight, None, how.stride, how.padding, (1, 1), False, (0, 0), 1),
-                [wanted[0], wanted[1], False],
+                gradient, images, weight, None, how.stride, how.padding, (1, 1), False, (0, 0), 1, to_torch
             )
-            return of_images, of_weight, None
         gradient = channels_last(gradient)
-        return (
-            image_gradient(how, gradient, weight) if wanted[0] else None,
-            weight_gradient(how, images, gradient) if wanted[1] else None,
-            None,
-        )
+        if wanted[0] and not to_torch[0]:
+            of_images = empty(how.image_shape)
+            run(*how.image_gradient, gradient, weight, of_images)
+        if wanted[1] and not to_torch[1]:
+            of_weight = empty(how.weight_shape)
+            run(*how.weight_gradient, images, gradient, of_weight)
+        return of_images, of_weight, None
 
 
-def image_gradient(how: Plan, gradient: Tensor, weight: Tensor) -> Tensor:
-    """The gradient with respect to the images, B×C×H×W."""
-    result = empty(how.image_shape)
-    if how.gradient_tile:
-        run("winograd_image_gradient", how.layer, how.gradient_tile, gradient, weight, result)
-    else:
-        run("gathered_image_gradient", how.layer, gradient, weight, result)
+def max_pool2d(images: Tensor, kernel: Pair, stride: Pair, padding: Pair, padded: bool = False) -> Tensor | None:
+    """The largest value of each window, or None where torch has to find it.
+
+    Args:
+        images: B×C×H×W.
+        kernel: of the window.
+        stride: from one window to the next.
+        padding: on each side, of −∞.
+        padded: whether the results are as many as pixels, with the padding that takes on the right and at the bottom,
+            for a stride of 1.
+    """
+    if images.ndim != 4 or images.shape[1] % PANEL or not images.numel() or not covered(images):
+        return None
+    count, channels, *size = images.shape
+    out = size if padded else sizes_out(size, kernel, stride, padding)
+    if min(out) < 1 or any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+        return None
+    layer = Layer(count, *size, channels, channels, *kernel, *stride, *padding, *out)
+    result: Tensor = MaxPool.apply(channels_last(images), layer)
     return result
 
 
-def weight_gradient(how: Plan, images: Tensor, gradient: Tensor) -> Tensor:
-    """The gradient with respect to the weights, K×C×R×S."""
-    result = empty(how.weight_shape)
-    if how.tile:
-        run("winograd_weight_gradient", how.layer, how.tile, images, gradient, result)
-    else:
-        run("gathered_weight_gradient", how.layer, images, gradient, result)
-    return result
+class MaxPool(torch.autograd.Function):
+    """Max-pooling of channels-last tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, layer: Layer) -> Tensor:
+        result = empty((layer.images, layer.channels_out, layer.height_out, layer.width_out))
+        run("max_pool", ctypes.byref(layer), images, result)
+        ctx.save_for_backward(images, result)
+        ctx.layer = layer
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        images, result = ctx.saved_tensors
+        of_images = torch.empty_like(images)
+        run("max_pool_gradient", ctypes.byref(ctx.layer), channels_last(gradient), images, result, of_images)
+        return of_images, None
 
 
 def batch_norm(

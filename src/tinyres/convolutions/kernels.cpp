@@ -122,11 +122,13 @@ constexpr std::array<TransposedProduct, TRANSPOSED_ROWS> TRANSPOSED_PRODUCTS[2] 
 // Columns of panel p of a packed matrix of so many columns: the last one may be half as wide.
 static long panel_width(long p, long columns) { return std::min(WIDTH, columns - p * WIDTH); }
 
-// C[rows][width] = A · B for one panel of B; the blocks of rows are as even as can be.
+// C[rows][width] = A · B for one panel of B; the blocks of rows are as even as can be. Meanwhile the panel behind it is
+// fetched, which comes next.
 static void multiply(long rows, long inner, long width, const float* a, long panel, const float* b, float* c, long row) {
     long blocks = parts(rows, ROWS);
     for (long i = 0; i < blocks; i++) {
-        long first = rows * i / blocks, count = rows * (i + 1) / blocks - first;
+        const long first = rows * i / blocks, count = rows * (i + 1) / blocks - first, piece = inner * width / blocks;
+        for (long l = 0; l < piece; l += LINE) __builtin_prefetch(b + inner * width + i * piece + l);
         PRODUCTS[width / LANES - 1][count - 1](a + first * PANEL, panel, b, inner, c + first * row, row);
     }
 }
@@ -294,12 +296,13 @@ struct Plane {  // images N×H×W×C
 template <int SIDE, class Pointer>
 static INLINE void square(Pointer images, const Plane& p, long n, long top, long left, Pointer outside,
                           Pointer (&places)[SIDE][SIDE]) {
-    for (int r = 0; r < SIDE; r++)
-        for (int s = 0; s < SIDE; s++) {
-            long y = top + r, x = left + s;
-            bool inside = y >= 0 && y < p.height && x >= 0 && x < p.width;
-            places[r][s] = inside ? images + ((n * p.height + y) * p.width + x) * p.channels : outside;
-        }
+    Pointer row = images + ((n * p.height + top) * p.width + left) * p.channels;
+    UNROLL for (int r = 0; r < SIDE; r++, row += p.width * p.channels) {
+        const bool row_inside = (unsigned long)(top + r) < (unsigned long)p.height;
+        Pointer place = row;
+        UNROLL for (int s = 0; s < SIDE; s++, place += p.channels)
+            places[r][s] = row_inside & ((unsigned long)(left + s) < (unsigned long)p.width) ? place : outside;
+    }
 }
 
 // The transform of so many channels of tiles [first, first + count): element e of tile t at
@@ -344,8 +347,8 @@ template <int M>
 static void forward_weights(const float* weights, long in, long out, long p, float* to, long element) {
     constexpr int N = M + 2;
     long width = panel_width(p, out);
-    for (long o = 0; o < width; o += LANES)
-        for (long i = 0; i < in; i += LANES) {
+    for (long i = 0; i < in; i += LANES)
+        for (long o = 0; o < width; o += LANES) {
             Vector taps[9][LANES];
             for (int tap = 0; tap < 9; tap++) {
                 for (int q = 0; q < LANES; q++) taps[tap][q] = load(weights + ((p * WIDTH + o + q) * 9 + tap) * in + i);
@@ -387,7 +390,7 @@ static bool convolve(const float* source, const Plane& from, const float* weight
     const long share = parts(panels, column_shares) * WIDTH, tiles_share = parts(tiles.count(), row_shares);
     const long streams = ELEMENTS * in * share > CACHE;  // the weights do not stay in the cache: use each one more often
     long block = std::max(CACHE / (ELEMENTS * (in + share)), streams ? 64L : 2L * ROWS);
-    block = parts(tiles_share, parts(tiles_share, block));
+    block = std::min(tiles_share, block / ROWS * ROWS);
 
     const long weights_element = in * panels * WIDTH + LINE, image_element = block * in + LINE;
     const long product_element = block * share + LINE;
@@ -528,6 +531,13 @@ struct Gathering {
     long pixels() const { return vertical.count * horizontal.count; }
 };
 
+// Rows of so many columns as panels of 16.
+static void as_panels(const float* rows, long count, long columns, float* to) {
+    for (long row = 0; row < count; row++)
+        for (long c = 0; c < columns; c += LANES)
+            store(to + c / PANEL * PANEL * count + row * PANEL + c % PANEL, load(rows + row * columns + c));
+}
+
 // Channels [channel, channel + channels) of one tap for `count` rows from `first` on, as panels of 16.
 static void gather(const float* images, const Plane& plane, const Gathering& g, long tap, long channel, long channels,
                    long first, long count, float* to) {
@@ -654,10 +664,7 @@ static bool gathered_weight_gradient(const Layer& l, const float* images, const 
         for (long first_unit = units * thread / threads; first_unit < end_unit; first_unit += MOST_UNITS)
             for (long first = 0; first < rows; first += MOST_ROWS) {
                 const long count = std::min(MOST_ROWS, rows - first), last = std::min(end_unit, first_unit + MOST_UNITS);
-                for (long row = 0; row < count; row++)
-                    for (long k = 0; k < out; k += LANES)
-                        store(left + k / PANEL * PANEL * count + row * PANEL + k % PANEL,
-                              load(gradient + (first + row) * out + k));
+                as_panels(gradient + first * out, count, out, left);
                 for (long u = first_unit; u < last; u++)
                     gather(images, from, g, u / per_tap, u % per_tap * PANEL, PANEL, first, count,
                            right + (u - first_unit) * PANEL * count);
@@ -671,6 +678,113 @@ static bool gathered_weight_gradient(const Layer& l, const float* images, const 
             }
     }
     return true;
+}
+
+// ------------------------------------------------------------------------------------------------ shallow images
+//
+// A network's first convolution has three channels, too few to be taken by the vector. Here a row holds all inputs of an
+// output pixel, R·S·C of them, filled up with zeros to a multiple of 16.
+
+static long row_length(const Layer& l) {
+    return parts(l.kernel_height * l.kernel_width * l.channels_in, PANEL) * PANEL;
+}
+
+// `count` rows from `first` on, as panels of 16; `row` has room for one of them.
+static void gather_shallow(const Layer& l, const float* images, long first, long count, float* row, float* to) {
+    const long length = row_length(l), channels = l.channels_in, line = l.kernel_width * channels;
+    std::fill_n(row, length, 0.f);
+    for (long q = 0; q < count; q++) {
+        const long pixel = first + q, left = pixel % l.width_out * l.stride_width - l.padding_width;
+        const long top = pixel / l.width_out % l.height_out * l.stride_height - l.padding_height;
+        const float* image = images + pixel / l.width_out / l.height_out * l.height * l.width * channels;
+        const long from = std::max(0L, -left), end = std::max(from, std::min(l.kernel_width, l.width - left));
+        for (long r = 0; r < l.kernel_height; r++) {
+            float* target = row + r * line;
+            const bool inside = top + r >= 0 && top + r < l.height;
+            const float* source = image + ((top + r) * l.width + left) * channels;
+            for (long c = 0; c < line; c++)
+                target[c] = inside && c >= from * channels && c < end * channels ? source[c] : 0.f;
+        }
+        for (long c = 0; c < length; c += LANES)
+            store(to + c / PANEL * PANEL * count + q * PANEL + c % PANEL, load(row + c));
+    }
+}
+
+static bool shallow_convolution(const Layer& l, const float* images, const float* weights, float* result, long threads) {
+    constexpr long MOST_ROWS = 8 * ROWS;
+    const long length = row_length(l), used = l.kernel_height * l.kernel_width * l.channels_in, out = l.channels_out;
+    const long rows = l.images * l.height_out * l.width_out, own = (MOST_ROWS + 1) * length;
+    float* packed = workspace.of((parts(out, WIDTH) + 1) * WIDTH * length + threads * own);
+    if (!packed) return false;
+    float* of_threads = packed + (parts(out, WIDTH) + 1) * WIDTH * length;  // one panel more, which may be fetched
+    for (long k = 0; k < out; k++)
+        for (long i = 0; i < length; i++)
+            packed[k / WIDTH * WIDTH * length + i * panel_width(k / WIDTH, out) + k % WIDTH] =
+                i < used ? weights[k * used + i] : 0.f;
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+    for (long thread = 0; thread < threads; thread++) {
+        float *gathered = of_threads + thread * own, *row = gathered + MOST_ROWS * length;
+        const long end = rows * (thread + 1) / threads;
+        for (long first = rows * thread / threads; first < end; first += MOST_ROWS) {
+            const long count = std::min(MOST_ROWS, end - first);
+            gather_shallow(l, images, first, count, row, gathered);
+            for (long k = 0; k < out; k += WIDTH)
+                multiply(count, length, panel_width(k / WIDTH, out), gathered, count * PANEL, packed + k * length,
+                         result + first * out + k, out);
+        }
+    }
+    return true;
+}
+
+// Each thread sums over its own rows; the sums are added in the order of the threads.
+static bool shallow_weight_gradient(const Layer& l, const float* images, const float* gradient, float* result,
+                                    long threads) {
+    constexpr long MOST_ROWS = 128;
+    const long length = row_length(l), used = l.kernel_height * l.kernel_width * l.channels_in, out = l.channels_out;
+    const long rows = l.images * l.height_out * l.width_out;
+    const long own = out * length + MOST_ROWS * (out + length) + length;
+    float* of_threads = workspace.of(threads * own);
+    if (!of_threads) return false;
+#pragma omp parallel num_threads(threads)
+    {
+#pragma omp for schedule(static, 1)
+        for (long thread = 0; thread < threads; thread++) {
+            float *sums = of_threads + thread * own, *left = sums + out * length, *right = left + MOST_ROWS * out;
+            float* row = right + MOST_ROWS * length;
+            std::fill_n(sums, out * length, 0.f);
+            const long end = rows * (thread + 1) / threads;
+            for (long first = rows * thread / threads; first < end; first += MOST_ROWS) {
+                const long count = std::min(MOST_ROWS, end - first);
+                as_panels(gradient + first * out, count, out, left);
+                gather_shallow(l, images, first, count, row, right);
+                for (long c = 0; c < length; c += WIDTH)
+                    for (long k = 0; k < out; k += PANEL)
+                        multiply_transposed(count, std::min(WIDTH, length - c), left + k * count, PANEL, right + c * count,
+                                            count * PANEL, sums + k * length + c, length, true);
+            }
+        }
+#pragma omp for schedule(static)
+        for (long k = 0; k < out; k++)
+            for (long i = 0; i < used; i++) {
+                float sum = 0;
+                for (long thread = 0; thread < threads; thread++) sum += of_threads[thread * own + k * length + i];
+                result[k * used + i] = sum;
+            }
+    }
+    return true;
+}
+
+// ------------------------------------------------------------------------------------------------ max-pooling
+
+// For every output pixel of an image: `visit(where, top, bottom, left, right)`, where it begins and the part of its window
+// that lies in the image.
+template <class Visit> static INLINE void windows(const Layer& l, Visit visit) {
+    for (long i = 0; i < l.height_out; i++)
+        for (long j = 0; j < l.width_out; j++) {
+            const long top = i * l.stride_height - l.padding_height, left = j * l.stride_width - l.padding_width;
+            visit((i * l.width_out + j) * l.channels_out, std::max(0L, top), std::min(l.height, top + l.kernel_height),
+                  std::max(0L, left), std::min(l.width, left + l.kernel_width));
+        }
 }
 
 // ------------------------------------------------------------------------------------------------ batch normalisation
@@ -840,6 +954,58 @@ int winograd_weight_gradient(const Layer* l, int tile, const float* images, cons
     return (tile == 4 ? weight_gradient<4> : weight_gradient<2>)(*l, images, gradient, result, threads);
 }
 
+int shallow_forward(const Layer* l, const float* images, const float* weights, float* result, int threads) {
+    return shallow_convolution(*l, images, weights, result, threads);
+}
+int shallow_weight_gradient(const Layer* l, const float* images, const float* gradient, float* result, int threads) {
+    return shallow_weight_gradient(*l, images, gradient, result, threads);
+}
+int max_pool(const Layer* l, const float* images, float* result, int threads) {
+    const long channels = l->channels_in, image_size = l->height * l->width * channels;
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (long n = 0; n < l->images; n++) {
+        const float* image = images + n * image_size;
+        float* output = result + n * l->height_out * l->width_out * channels;
+        windows(*l, [&](long at, long top, long bottom, long left, long right) {
+            for (long c = 0; c < channels; c += LANES) {
+                Vector most = load(image + (top * l->width + left) * channels + c);
+                for (long y = top; y < bottom; y++)
+                    for (long x = left; x < right; x++) {
+                        Vector value = load(image + (y * l->width + x) * channels + c);
+                        most = (value > most) | (value != value) ? value : most;  // as torch's, NaN wins
+                    }
+                store(output + at + c, most);
+            }
+        });
+    }
+    return true;
+}
+// A window's gradient goes to the first of its largest values.
+int max_pool_gradient(const Layer* l, const float* gradient, const float* images, const float* result,
+                      float* image_gradient, int threads) {
+    const long channels = l->channels_in, image_size = l->height * l->width * channels;
+    const long result_size = l->height_out * l->width_out * channels;
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (long n = 0; n < l->images; n++) {
+        const float* image = images + n * image_size;
+        float* target = image_gradient + n * image_size;
+        std::fill_n(target, image_size, 0.f);
+        windows(*l, [&](long at, long top, long bottom, long left, long right) {
+            for (long c = 0; c < channels; c += LANES) {
+                const Vector most = load(result + n * result_size + at + c);
+                Vector rest = load(gradient + n * result_size + at + c);
+                for (long y = top; y < bottom; y++)
+                    for (long x = left; x < right; x++) {
+                        const long pixel = (y * l->width + x) * channels + c;
+                        const auto smaller = load(image + pixel) < most;
+                        store(target + pixel, load(target + pixel) + (smaller ? Vector{} : rest));
+                        rest = smaller ? rest : Vector{};
+                    }
+            }
+        });
+    }
+    return true;
+}
 int gathered_forward(const Layer* l, const float* images, const float* weights, float* result, int threads) {
     const Gathering g{forward_axis(l->height, l->height_out, l->kernel_height, l->stride_height, l->padding_height),
                       forward_axis(l->width, l->width_out, l->kernel_width, l->stride_width, l->padding_width)};

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-from tinyres.convolutions.functional import batch_norm, conv2d
+from tinyres.convolutions.functional import batch_norm, conv2d, max_pool2d
+from tinyres.models.cnn import SamePad
 from tinyres.models.wide_resnet import WideBlock
 
 
@@ -36,6 +37,46 @@ class FastConv2d(nn.Conv2d):
         if self.padding_mode != "zeros" or isinstance(self.padding, str) or self.groups != 1 or self.dilation != (1, 1):
             return super().forward(images)
         return conv2d(images, self.weight, self.bias, self.stride, self.padding)
+
+
+class FastMaxPool2d(nn.MaxPool2d):
+    """Max-pooling by the kernels where they cover it."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As of `nn.MaxPool2d`."""
+        result = None
+        if pair(self.dilation) == (1, 1) and not self.return_indices and not self.ceil_mode:
+            result = max_pool2d(images, pair(self.kernel_size), pair(self.stride), pair(self.padding))
+        return super().forward(images) if result is None else result
+
+
+class FastSequential(nn.Sequential):
+    """A sequence in which max-pooling pads by itself."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As of `nn.Sequential`."""
+        layers = list(self)
+        while layers:
+            pooled = padded_max_pool(images, *layers[:2])
+            images = layers[0](images) if pooled is None else pooled
+            del layers[: 1 if pooled is None else 2]
+        return images
+
+
+def padded_max_pool(images: Tensor, pad: nn.Module, pool: nn.Module | None = None) -> Tensor | None:
+    """A 2×2 max-pooling with stride 1 of images that are padded on the right and at the bottom; None if these layers
+    are no such ones, or somebody listens."""
+    if type(pad) is not SamePad or type(pool) is not FastMaxPool2d or has_hooks(pad) or has_hooks(pool):
+        return None
+    sizes = [pair(each) for each in (pool.kernel_size, pool.stride, pool.padding, pool.dilation)]
+    if pad.stride != 1 or pool.return_indices or sizes != [(2, 2), (1, 1), (0, 0), (1, 1)]:
+        return None
+    return max_pool2d(images, (2, 2), (1, 1), (0, 0), padded=True)
+
+
+def pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Vertical and horizontal."""
+    return (size, size) if isinstance(size, int) else size
 
 
 class FastBasicBlock(BasicBlock):  # type: ignore[misc]
@@ -88,6 +129,8 @@ class FastWideBlock(WideBlock):
 
 FAST: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv2d: FastConv2d,
+    nn.MaxPool2d: FastMaxPool2d,
+    nn.Sequential: FastSequential,
     BasicBlock: FastBasicBlock,
     Bottleneck: FastBottleneck,
     ResNet: FastResNet,
