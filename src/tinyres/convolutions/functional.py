@@ -20,8 +20,12 @@ from tinyres.convolutions.compiling import kernels
 
 PANEL = 16  # channels that the kernels take together
 LARGEST_KERNEL = 8  # taps in each direction that a gathered product can have
-LONGEST_ROW = 256  # inputs of an output pixel, for numbers of channels that are no multiple of 16
-FEWEST_TILES = 16  # below, transforming the weights costs more than the fewer products save
+
+# Where the kernels win, by measurement against oneDNN on AVX-512 and AVX2 (`python -m benchmarks convolutions`).
+FEWEST_TILES = 16  # of Winograd's; below, transforming the weights costs more than the fewer products save
+MOST_PIXELS = 16  # of an output that is gathered: a small one, where padding is often met
+SMALL_CALL = 2**26  # multiplications, below which gathering wins with larger outputs too
+LONGEST_ROW = 16  # inputs of an output pixel, where channels are no multiple of 16
 
 Pair = tuple[int, ...]  # vertical, horizontal
 
@@ -80,19 +84,20 @@ def plan(images: Sequence[int], weight: Sequence[int], stride: Pair, padding: Pa
     if max(*kernel, *stride) > LARGEST_KERNEL:
         return None
 
-    def method(of: str, size: Sequence[int]) -> Kernel:
-        if (
-            kernel == [3, 3]
-            and stride == (1, 1)
-            and padding in ((0, 0), (1, 1), (2, 2))
-            and (side := best_tile(count, size))
-        ):
-            return f"winograd_{of}", layer, side
-        return f"gathered_{of}", layer
-
+    products = count * prod(out) * prod(weight)
+    if kernel == [3, 3] and stride == (1, 1) and padding in ((0, 0), (1, 1), (2, 2)) and prod(out) > 1:
+        sides = best_tile(out), best_tile(size)
+        if any(count * prod(ceil(n / side) for n in out) < FEWEST_TILES for side in sides):
+            return None
+        forward, backward = ((layer, side) for side in sides)
+        return Plan(
+            *(("winograd_forward", *forward), ("winograd_image_gradient", *backward)),
+            *(("winograd_weight_gradient", *forward), *shapes),
+        )
+    if prod(out) > MOST_PIXELS and products > SMALL_CALL:
+        return None
     return Plan(
-        *(method("forward", out), method("image_gradient", size), method("weight_gradient", out)),
-        *shapes,
+        *(("gathered_forward", layer), ("gathered_image_gradient", layer), ("gathered_weight_gradient", layer)), *shapes
     )
 
 
@@ -101,18 +106,10 @@ def sizes_out(size: Sequence[int], kernel: Sequence[int], stride: Pair, padding:
     return [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True)]
 
 
-def best_tile(images: int, size: Sequence[int]) -> int:
-    """The side of Winograd's tiles that needs the fewest products for an output of this size; 0 for none of them."""
-    products = {side: (side + 2) ** 2 * prod(ceil(n / side) for n in size) for side in (2, 4)}
-    best = min(products, key=products.__getitem__)
-    if products[best] >= taps(size) or images * products[best] // (best + 2) ** 2 < FEWEST_TILES:
-        return 0
-    return best
-
-
-def taps(size: Sequence[int]) -> int:
-    """Products of a 3×3 kernel for one image, where taps that meet only padding are left out."""
-    return prod(n * min(3, 2 * n - 1) for n in size)
+def best_tile(size: Sequence[int]) -> int:
+    """The side of Winograd's tiles that needs the fewest products for an output of this size; the smaller one, which
+    is more exact, if both need as many."""
+    return min((2, 4), key=lambda side: (side + 2) ** 2 * prod(ceil(n / side) for n in size))
 
 
 def conv2d(
