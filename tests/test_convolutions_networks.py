@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-from tinyres.convolutions import Unavailable, accelerate, functional, kernels
+from tinyres.convolutions import Unavailable, functional, kernels
+from tinyres.models.accelerated import accelerate
 from tinyres.models.cnn import cnn
 from tinyres.models.regularisation import set_stochastic_depth
 from tinyres.models.wide_resnet import WideResNet

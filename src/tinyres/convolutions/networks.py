@@ -4,7 +4,8 @@ An exchanged layer is of a subclass of what it was, and has no state of its own.
 and state dictionaries work, and hooks fire: a layer that has one is called as torch would call it, never passed over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -13,20 +14,8 @@ from torch.nn.modules import module as torch_module
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from tinyres.convolutions.functional import batch_norm, conv2d, max_pool2d
-from tinyres.models.cnn import SamePad
-from tinyres.models.wide_resnet import WideBlock
 
-
-def accelerate(network: nn.Module) -> nn.Module:
-    """Let the kernels compute what they cover in a network, in place.
-
-    Raises:
-        Unavailable: there are no kernels on this machine.
-    """
-    for layer in network.modules():
-        if (fast := FAST.get(type(layer))) is not None:
-            layer.__class__ = fast
-    return network
+Exchange = Mapping[type[nn.Module], type[nn.Module]]
 
 
 class FastConv2d(nn.Conv2d):
@@ -48,30 +37,6 @@ class FastMaxPool2d(nn.MaxPool2d):
         if pair(self.dilation) == (1, 1) and not self.return_indices and not self.ceil_mode:
             result = max_pool2d(images, pair(self.kernel_size), pair(self.stride), pair(self.padding))
         return super().forward(images) if result is None else result
-
-
-class FastSequential(nn.Sequential):
-    """A sequence in which max-pooling pads by itself."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        """As of `nn.Sequential`."""
-        layers = list(self)
-        while layers:
-            pooled = padded_max_pool(images, *layers[:2])
-            images = layers[0](images) if pooled is None else pooled
-            del layers[: 1 if pooled is None else 2]
-        return images
-
-
-def padded_max_pool(images: Tensor, pad: nn.Module, pool: nn.Module | None = None) -> Tensor | None:
-    """A 2×2 max-pooling with stride 1 of images that are padded on the right and at the bottom; None if these layers
-    are no such ones, or somebody listens."""
-    if type(pad) is not SamePad or type(pool) is not FastMaxPool2d or has_hooks(pad) or has_hooks(pool):
-        return None
-    sizes = [pair(each) for each in (pool.kernel_size, pool.stride, pool.padding, pool.dilation)]
-    if pad.stride != 1 or pool.return_indices or sizes != [(2, 2), (1, 1), (0, 0), (1, 1)]:
-        return None
-    return max_pool2d(images, (2, 2), (1, 1), (0, 0), padded=True)
 
 
 def pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -117,27 +82,6 @@ class FastResNet(ResNet):  # type: ignore[misc]
         return self.fc(torch.flatten(self.avgpool(x), 1))
 
 
-class FastWideBlock(WideBlock):
-    """The block of a wide residual network, with normalisation and ReLU in one pass."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """As of `WideBlock`."""
-        active = normalised(self.bn1, features, F.relu)
-        shortcut = features if self.shortcut is None else self.shortcut(active)
-        return shortcut + self.conv2(normalised(self.bn2, self.conv1(active), F.relu))
-
-
-FAST: dict[type[nn.Module], type[nn.Module]] = {
-    nn.Conv2d: FastConv2d,
-    nn.MaxPool2d: FastMaxPool2d,
-    nn.Sequential: FastSequential,
-    BasicBlock: FastBasicBlock,
-    Bottleneck: FastBottleneck,
-    ResNet: FastResNet,
-    WideBlock: FastWideBlock,
-}
-
-
 def normalised(
     norm: nn.Module, images: Tensor, rectify: Callable[[Tensor], Tensor] | None = None, residual: Tensor | None = None
 ) -> Tensor:
@@ -162,3 +106,27 @@ def has_hooks(module: nn.Module) -> bool:
             *(torch_module._global_backward_hooks, torch_module._global_backward_pre_hooks),
         ]
     )
+
+
+FAST: Exchange = {
+    nn.Conv2d: FastConv2d,
+    nn.MaxPool2d: FastMaxPool2d,
+    BasicBlock: FastBasicBlock,
+    Bottleneck: FastBottleneck,
+    ResNet: FastResNet,
+}
+"""What layers and blocks of torch and torchvision are exchanged for."""
+
+
+def accelerate(network: nn.Module, further: Exchange = MappingProxyType({})) -> nn.Module:
+    """Let the kernels compute what they cover in a network, in place.
+
+    Args:
+        network: any; what is not of a kind in `FAST` or `further` stays as it is.
+        further: blocks of one's own, and subclasses of theirs that call `normalised` and its kin.
+    """
+    exchange = {**FAST, **further}
+    for layer in network.modules():
+        if (fast := exchange.get(type(layer))) is not None:
+            layer.__class__ = fast
+    return network
