@@ -305,6 +305,13 @@ def test_max_pooling_pads_by_itself_on_the_right_and_at_the_bottom():
     assert torch.equal(max_pool2d(images, (2, 2), (1, 1), (0, 0), padded=True), expected)
 
 
+def test_gradients_of_max_poolings_gradients_are_torchs():
+    images = torch.randn(2, 16, 5, 5)
+    found = second_derivative(lambda x: max_pool2d(x, (2, 2), (1, 1), (0, 0), padded=True), [images])
+    true = second_derivative(lambda x: F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-torch.inf), 2, 1), [images.double()])
+    assert error(found[0], true[0]) < 1e-5
+
+
 def test_not_a_number_stays_one():
     images = torch.randn(2, 16, 4, 4)
     images[0, 3, 1, 1] = torch.nan

@@ -74,31 +74,29 @@ def plan(images: Sequence[int], weight: Sequence[int], stride: Pair, padding: Pa
     out = sizes_out(size, kernel, stride, padding)
     if in_channels != channels or min(count, channels, *out) < 1 or not out_channels or out_channels % PANEL:
         return None
-    shape = Layer(count, *size, channels, out_channels, *kernel, *stride, *padding, *out)
-    layer = ctypes.byref(shape)
-    shapes = stride, padding, tuple(images), tuple(weight), (count, out_channels, *out)
+    layer = ctypes.byref(Layer(count, *size, channels, out_channels, *kernel, *stride, *padding, *out))
+
+    def planned(forward: Kernel, image_gradient: Kernel | None, weight_gradient: Kernel) -> Plan:
+        shapes = tuple(images), tuple(weight), (count, out_channels, *out)
+        return Plan(forward, image_gradient, weight_gradient, stride, padding, *shapes)
+
     if channels % PANEL:
         if channels * prod(kernel) > LONGEST_ROW:
             return None
-        return Plan(("shallow_forward", layer), None, ("shallow_weight_gradient", layer), *shapes)
-    if max(*kernel, *stride) > LARGEST_KERNEL:
-        return None
-
-    products = count * prod(out) * prod(weight)
+        return planned(("shallow_forward", layer), None, ("shallow_weight_gradient", layer))
     if kernel == [3, 3] and stride == (1, 1) and padding in ((0, 0), (1, 1), (2, 2)) and prod(out) > 1:
-        sides = best_tile(out), best_tile(size)
-        if any(count * prod(ceil(n / side) for n in out) < FEWEST_TILES for side in sides):
+        side, gradient_side = best_tile(out), best_tile(size)
+        if any(count * tiles(each, out) < FEWEST_TILES for each in (side, gradient_side)):
             return None
-        forward, backward = ((layer, side) for side in sides)
-        return Plan(
-            *(("winograd_forward", *forward), ("winograd_image_gradient", *backward)),
-            *(("winograd_weight_gradient", *forward), *shapes),
+        return planned(
+            ("winograd_forward", layer, side),
+            ("winograd_image_gradient", layer, gradient_side),
+            ("winograd_weight_gradient", layer, side),
         )
-    if prod(out) > MOST_PIXELS and products > SMALL_CALL:
+    products = count * prod(out) * prod(weight)
+    if max(*kernel, *stride) > LARGEST_KERNEL or (prod(out) > MOST_PIXELS and products > SMALL_CALL):
         return None
-    return Plan(
-        *(("gathered_forward", layer), ("gathered_image_gradient", layer), ("gathered_weight_gradient", layer)), *shapes
-    )
+    return planned(("gathered_forward", layer), ("gathered_image_gradient", layer), ("gathered_weight_gradient", layer))
 
 
 def sizes_out(size: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Pair) -> list[int]:
@@ -109,7 +107,12 @@ def sizes_out(size: Sequence[int], kernel: Sequence[int], stride: Pair, padding:
 def best_tile(size: Sequence[int]) -> int:
     """The side of Winograd's tiles that needs the fewest products for an output of this size; the smaller one, which
     is more exact, if both need as many."""
-    return min((2, 4), key=lambda side: (side + 2) ** 2 * prod(ceil(n / side) for n in size))
+    return min((2, 4), key=lambda side: (side + 2) ** 2 * tiles(side, size))
+
+
+def tiles(side: int, size: Sequence[int]) -> int:
+    """How many squares cover an image."""
+    return prod(ceil(n / side) for n in size)
 
 
 def conv2d(
@@ -212,7 +215,7 @@ def max_pool2d(images: Tensor, kernel: Pair, stride: Pair, padding: Pair, padded
     if min(out) < 1 or any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
         return None
     layer = Layer(count, *size, channels, channels, *kernel, *stride, *padding, *out)
-    result: Tensor = MaxPool.apply(channels_last(images), layer)
+    result: Tensor = MaxPool.apply(channels_last(images), layer, padded)
     return result
 
 
@@ -220,20 +223,29 @@ class MaxPool(torch.autograd.Function):
     """Max-pooling of channels-last tensors."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, layer: Layer) -> Tensor:
+    def forward(ctx: Any, images: Tensor, layer: Layer, padded: bool) -> Tensor:
         result = empty((layer.images, layer.channels_out, layer.height_out, layer.width_out))
         run("max_pool", ctypes.byref(layer), images, result)
         ctx.save_for_backward(images, result)
-        ctx.layer = layer
+        ctx.layer, ctx.padded = layer, padded
         return result
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         images, result = ctx.saved_tensors
+        layer = ctx.layer
+        if torch.is_grad_enabled() or not covered(gradient):
+            kernel = layer.kernel_height, layer.kernel_width
+            more = [kernel[1] - 1, kernel[0] - 1] if ctx.padded else [0, 0]
+            with torch.enable_grad():
+                whole = F.pad(images, (0, more[0], 0, more[1]), value=-torch.inf)
+                stride, padding = (layer.stride_height, layer.stride_width), (layer.padding_height, layer.padding_width)
+                again = F.max_pool2d(whole, kernel, stride, padding)
+                (of_images,) = torch.autograd.grad(again, images, gradient, create_graph=True)
+            return of_images, None, None
         of_images = torch.empty_like(images)
-        run("max_pool_gradient", ctypes.byref(ctx.layer), channels_last(gradient), images, result, of_images)
-        return of_images, None
+        run("max_pool_gradient", ctypes.byref(layer), channels_last(gradient), images, result, of_images)
+        return of_images, None, None
 
 
 def batch_norm(
