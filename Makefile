@@ -22,6 +22,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@echo "Installing the locked packages into $(VENV) (6 GB, 3 to 5 minutes) ..."
 	@python -m pip install --quiet --disable-pip-version-check -r requirements.lock 2> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --editable . 2>> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
+	@PYTHONPATH=src python -m tinyres.convolutions
 	@rm -f $(VENV)/.tinyres-*
 	@touch $@
 

@@ -37,7 +37,7 @@ def measure(setting: Setting) -> list[Figure]:
 
 def features_by(name: str, setting: Setting) -> Features:
     torch.manual_seed(0)
-    classifier = Classifier(make_network(name), MEAN, STD).to(setting.machine.device)
+    classifier = setting.machine.prepare(Classifier(make_network(name), MEAN, STD))
     images = channels_first(first(setting.images, IMAGES).images)
     return features_of(classifier, images, BATCH_SIZE, setting.machine).numpy()
 

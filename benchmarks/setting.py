@@ -86,7 +86,7 @@ def make_trainer(
     """Our trainer with the paper's recipe, showing nothing; no checkpoint is written unless `fit` is called."""
     params = paper_params(**{"batch_size": batch_size, "epochs": 1000} | changes)  # epochs: more than are measured
     torch.manual_seed(0)
-    classifier = Classifier(make_network(network, params.models.get(network)), MEAN, STD).to(machine.device)
+    classifier = machine.prepare(Classifier(make_network(network, params.models.get(network)), MEAN, STD))
     images = place(with_classes(split, network), where, machine.device)
     followed = TrainerImages(images, images, "test", classes_of(network))
     trainer = Trainer(params, network, classifier, followed, machine, CheckpointStore("benchmarks"))

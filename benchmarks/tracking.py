@@ -84,7 +84,7 @@ def quickstart_trainer(network: str, machine: Machine) -> Trainer:
     torch.manual_seed(0)
     classifier = Classifier(build_network(spec, len(data.classes), (8, 8)), [0.5] * 3, [0.5] * 3)
     train = DeviceSplit.from_arrays(data.splits["train"], machine.device)
-    classifier = classifier.to(machine.device)
+    classifier = machine.prepare(classifier)
     images = TrainerImages(train, train, "test", len(data.classes))
     trainer = Trainer(params, network, classifier, images, machine, CheckpointStore("benchmarks"))
     trainer.progress.silence()

@@ -53,7 +53,7 @@ def measure(folder: Path, test: Split, batch_size: int, machine: Machine) -> Net
     classifier, description = load_model(folder)
     training = json.loads((study_of(folder) / f"metrics/train_{folder.name}.json").read_text(encoding="utf-8"))
     cost = count_parameters(classifier.network), multiply_accumulates(classifier.network, description.image_size)
-    logits = logits_of(classifier.to(machine.device), channels_first(test.images), batch_size, machine).numpy()
+    logits = logits_of(machine.prepare(classifier), channels_first(test.images), batch_size, machine).numpy()
     stem = Model.model_validate(description.spec).stem
     if stem is None:
         raise UserError(f"{folder} has no first convolution of its own; give it a stem in params.yaml.")

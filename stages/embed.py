@@ -35,7 +35,7 @@ def main(names: list[str]) -> None:
     features = {}
     for name in names:
         classifier, _ = load_model(Path("models") / name)
-        features[name] = features_of(classifier.to(machine.device), images, BATCH_SIZE, machine).numpy()
+        features[name] = features_of(machine.prepare(classifier), images, BATCH_SIZE, machine).numpy()
     points = project_side_by_side(features, params.embed, params.seed)
     figures = {name: clustering(each, groupings, params.embed.neighbours) for name, each in features.items()}
     with replacing(EMBEDDING) as draft:

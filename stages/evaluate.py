@@ -92,7 +92,7 @@ def test_images(data: Description) -> tuple[Split, Split]:
 def logits_by(name: str, images: Split, evaluate: Evaluate, machine: Machine) -> Logits:
     classifier, _ = load_model(Path("models") / name)
     pixels = channels_first(images.images)
-    return logits_of(classifier.to(machine.device), pixels, evaluate.batch_size, machine).numpy()
+    return logits_of(machine.prepare(classifier), pixels, evaluate.batch_size, machine).numpy()
 
 
 def comparable(reference: Reference | None, data: Description) -> Reference | None:

@@ -41,6 +41,7 @@ class Run:
     name: str
     ingredients: list[str]
     params: Params
+    machine: Machine
     initial: InitialWeights | None
     description: ModelDescription
     key: str
@@ -78,8 +79,9 @@ def make_run(number: int, network: str, ingredients: dict[str, dict[str, Any]], 
     params = recipe.model_copy(update={"seed": recipe.seed + number})
     initial = read_initial_weights(params.models[network], model_folder)
     description = describe_model(network, params, task, initial)
-    key = training_key(description, task)
-    return Run(f"run-{number:02}", list(ingredients), params, initial, description, key)
+    machine = prepare_machine(params.runtime)
+    key = training_key(description, task, machine)
+    return Run(f"run-{number:02}", list(ingredients), params, machine, initial, description, key)
 
 
 def train_all(runs: list[Run], task: Task) -> list[float]:
@@ -98,8 +100,8 @@ def train_all(runs: list[Run], task: Task) -> list[float]:
 
 def train(run: Run, task: Task) -> float:
     """Validation accuracy at the end of a training, of minutes, in which nothing is kept to go on from."""
-    started, machine = now(), prepare_machine(run.params.runtime)
-    trainer = make_trainer(run.description, run.key, run.params, task, machine, run.initial)
+    started = now()
+    trainer = make_trainer(run.description, run.key, run.params, task, run.machine, run.initial)
     trainer.progress.silence()
     history: list[EpochRecord] = []
     for _ in range(run.params.epochs):
@@ -107,16 +109,16 @@ def train(run: Run, task: Task) -> float:
         trainer.schedule.after_epoch()
     validation = trainer.images.monitored
     experiment = read_params("tracking").tracking.experiment
-    accuracy = accuracy_of(trainer.averaging.classifier, validation.images, validation.labels, machine)
+    accuracy = accuracy_of(trainer.averaging.classifier, validation.images, validation.labels, run.machine)
     history[-1]["val_accuracy"] = accuracy
-    deliver([recording(run, experiment, history, started, machine)], run.name)
+    deliver([recording(run, experiment, history, started)], run.name)
     return accuracy
 
 
-def recording(run: Run, experiment: str, history: list[EpochRecord], started: int, machine: Machine) -> Recording:
+def recording(run: Run, experiment: str, history: list[EpochRecord], started: int) -> Recording:
     """The run for MLflow: its recipe, its curves of training, its validation accuracy at the end; no model."""
     training = run.description.training
-    lineage = lineage_tags("screen", training["data"], machine.environment())
+    lineage = lineage_tags("screen", training["data"], run.machine.environment())
     return Recording(
         experiment=experiment,
         name=run.name,

@@ -94,6 +94,26 @@ def test_frozen_weights_are_no_part_of_the_optimization():
     assert len(group["params"]) == 4
 
 
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_channels_last_weights_move_as_others_do(name):
+    """The optimizer has them in another order, without a copy, and leaves no gradient behind."""
+    moved = []
+    for order in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(0)
+        layers = nn.Sequential(nn.Conv2d(3, 4, 2), nn.Conv2d(4, 5, 1)).to(memory_format=order)
+        optimizer = make_optimizer(layers, changed(optimizer__name=name, optimizer__momentum=0.9, lr=1e-4))
+        for step in range(3):
+            layers(torch.full((1, 3, 4, 4), step + 1.0)).square().sum().backward()
+            optimizer.step()
+            assert all(weight.grad is None for weight in layers.parameters())
+        (group,) = optimizer.param_groups
+        assert all(weight.is_contiguous() for weight in group["params"])
+        assert [a.data_ptr() for a in group["params"]] == [b.data_ptr() for b in layers.parameters()]
+        moved.append([weight.detach() for weight in layers.parameters()])
+    for one, other in zip(*moved, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
 def test_nesterov_looks_ahead():
     """Two steps down a slope of 1: the velocity is 1, then 1.9; the step is the gradient and 0.9 of the velocity."""
     places = []

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tinyres.common.pixels import channels_first
 from tinyres.models import load_model
 from tinyres.models.inference import logits_of
-from tinyres.models.machine import Machine
+from tinyres.models.machine import Machine, choose_convolutions
 
 BATCH_SIZE = 250  # images per forward pass, so that any number fits into memory
 
@@ -32,8 +32,9 @@ class ServedModel:
     def __init__(self, folder: Path | str) -> None:
         classifier, self.description = load_model(folder)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.machine = Machine(device, bfloat16=False, compiles=False)
-        self.classifier = classifier.to(device)
+        convolutions = choose_convolutions("auto", device.type == "cpu")
+        self.machine = Machine(device, bfloat16=False, compiles=False, convolutions=convolutions)
+        self.classifier = self.machine.prepare(classifier)
 
     def predict(self, images: NDArray[np.uint8], params: dict[str, Any] | None = None) -> NDArray[np.float32]:
         """Class probabilities N×K of uint8 images N×H×W×3; `params` is part of MLflow's interface and has no use."""

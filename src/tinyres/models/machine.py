@@ -3,6 +3,7 @@
 - precision `auto`: bfloat16 autocast where the GPU has it, float32 on a CPU.
 - compile `auto`: off. On a CPU, `torch.compile` left the training speed of the ResNets unchanged and cost 30 to 45 s of
   warm-up.
+- convolutions `auto`: our own kernels on a CPU that has them, in float32; PyTorch's elsewhere.
 """
 
 import os
@@ -10,12 +11,14 @@ import platform
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torchvision
 
 from tinyres.common.errors import UserError
+from tinyres.models.classifier import Classifier
 from tinyres.models.memory import keep_freed_memory
 from tinyres.models.processes import SingleProcess, join_processes
 from tinyres.params import Runtime
@@ -33,6 +36,16 @@ class Machine:
     compiles: bool
     processes: "SingleProcess | ProcessGroup" = field(default_factory=SingleProcess)
     """Those that train one network together."""
+    convolutions: Literal["torch", "winograd"] = "torch"
+    """What computes them."""
+
+    def prepare(self, classifier: Classifier) -> Classifier:
+        """The classifier itself, moved to the device, where its convolutions are computed as chosen."""
+        if self.convolutions == "winograd":
+            from tinyres.models.accelerated import accelerate  # compiles, and is of no use on a GPU
+
+            accelerate(classifier.network)
+        return classifier.to(self.device)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The precision of forward passes."""
@@ -46,9 +59,10 @@ class Machine:
             processor = torch.cuda.get_device_name(self.device)
         else:
             processor = f"CPU, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+        by = f", {self.convolutions} convolutions" if self.device.type == "cpu" else ""
         return (
             f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}, "
-            f"CUDA {torch.version.cuda or 'none'}, {processor}"
+            f"CUDA {torch.version.cuda or 'none'}, {processor}{by}"
         )
 
 
@@ -72,7 +86,8 @@ def prepare_machine(runtime: Runtime) -> Machine:
     """Choose the device and set torch's global switches.
 
     Raises:
-        UserError: torch does not see the device, or several processes cannot do what was asked for.
+        UserError: torch does not see the device, our own convolutions were asked for and cannot be had, or several
+            processes cannot do what was asked for.
     """
     device = choose_device(runtime.device)
     processes: SingleProcess | ProcessGroup = SingleProcess()
@@ -88,4 +103,40 @@ def prepare_machine(runtime: Runtime) -> Machine:
         torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = on_gpu and not runtime.deterministic
     keep_freed_memory()
-    return Machine(device, bfloat16, runtime.compile is True, processes)
+    compiles = runtime.compile is True
+    convolutions = choose_convolutions(runtime.convolutions, device.type == "cpu" and not bfloat16 and not compiles)
+    return Machine(device, bfloat16, compiles, processes, convolutions)
+
+
+def choose_convolutions(
+    choice: Literal["auto", "torch", "winograd"], covered: bool = True
+) -> Literal["torch", "winograd"]:
+    """Our own kernels, if they are wanted, where they cover what is computed and this machine can have them.
+
+    Raises:
+        UserError: they were asked for by name, and cannot be had.
+    """
+    if choice == "torch" or (choice == "auto" and not covered):
+        return "torch"
+    if not covered:
+        raise UserError(
+            "runtime.convolutions is 'winograd', which is for CPUs, in float32 and without torch.compile; "
+            "set it to 'auto'."
+        )
+    from tinyres.convolutions import Unavailable, kernels
+
+    try:
+        kernels()
+    except Unavailable as reason:
+        if choice == "winograd":
+            raise UserError(f"runtime.convolutions is 'winograd', but {reason}; or set it to 'auto'.") from None
+        say_once(f"Convolutions are left to PyTorch, which takes about twice as long: {reason}.")
+        return "torch"
+    return "winograd"
+
+
+@cache
+def say_once(sentence: str) -> None:
+    """Say it on stderr, once in a process, and in the first of several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(sentence, file=sys.stderr, flush=True)

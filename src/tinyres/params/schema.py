@@ -337,6 +337,10 @@ class Runtime(Section):
     """Precision of forward and backward passes; weights stay in float32. `auto`: bfloat16 if the GPU supports it."""
     compile: Literal["auto"] | bool
     """Whether to compile the network with `torch.compile`, using CUDA graphs on a GPU; `auto` is false."""
+    convolutions: Literal["auto", "torch", "winograd"]
+    """What computes convolutions on a CPU: PyTorch (`torch`), or kernels that need fewer multiplications (`winograd`),
+    compiled at first use; they need Linux on x86-64 with AVX2 or AVX-512, a C++ compiler and float32. `auto`: the
+    kernels if the machine can have them."""
     deterministic: bool
     """Whether runs on a GPU are bit-identical, at a cost in speed. Runs on a CPU always are."""
 

@@ -1,6 +1,6 @@
 """Training: batches on the device, the loop, its checkpoints and what it shows."""
 
-ROOMS = ("augmentation", "common", "models", "training")
+ROOMS = ("augmentation", "common", "convolutions", "models", "training")
 """The packages that decide the result of a training: `dvc.yaml` lists them, and a checkpoint's key hashes them."""
 
 RECIPE = (

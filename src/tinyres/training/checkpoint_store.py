@@ -61,6 +61,10 @@ class CheckpointStore:
                 return state
         return None
 
+    def exist(self) -> bool:
+        """Whether anything was saved."""
+        return self.latest.exists() or self.previous.exists()
+
     def remove(self) -> None:
         """Forget the training: it is finished."""
         shutil.rmtree(self.folder, ignore_errors=True)

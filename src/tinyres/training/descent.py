@@ -30,7 +30,7 @@ class Descent:
         if self.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)  # the network's own are gone by then
         return answer
 
 
@@ -55,7 +55,7 @@ class SharpnessAwareDescent(Descent):
         with torch.no_grad():
             length = torch.nn.utils.get_total_norm(gradient)
             torch._foreach_add_(weights, torch._foreach_mul(gradient, self.rho / (length + 1e-12)))
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
 
         def add_gradient_at_the_peak() -> None:
             add_gradient()

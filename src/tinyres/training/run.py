@@ -1,6 +1,7 @@
 """One training of a study, from a network's first weights to a model folder and its curves."""
 
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tinyres.common.training_record import Recorder, Training
 from tinyres.models import build, describe, save_model
 from tinyres.models.inference import accuracy_of
 from tinyres.models.machine import Machine, prepare_machine
-from tinyres.params import Params, plain
+from tinyres.params import Params, Runtime, plain
 from tinyres.training import ROOMS
 from tinyres.training.checkpoint_store import CheckpointStore
 from tinyres.training.initial_weights import InitialWeights, initialise
@@ -63,9 +64,9 @@ def train_model(
     Raises:
         UserError: as for `Trainer`, `build` and `initialise`.
     """
-    machine = prepare_machine(params.runtime)
     description = describe_model(name, params, task, initial)
-    key = training_key(description, task)
+    machine = as_it_began(prepare_machine(params.runtime), params.runtime, description, task)
+    key = training_key(description, task, machine)
     trainer = make_trainer(description, key, trainer_params or params, task, machine, initial)
     if machine.processes.rank > 0:  # rank 0 alone writes and keeps the record
         trainer.fit()
@@ -125,7 +126,7 @@ def make_trainer(
         initial: the weights to begin with; None for fresh ones.
     """
     seed_weights(params.seed)
-    classifier = initialise(build(description), initial, params.models[description.name]).to(machine.device)
+    classifier = machine.prepare(initialise(build(description), initial, params.models[description.name]))
     prefix, followed = task.followed
     train, monitored = (place(split, params.runtime.data, machine.device) for split in (task.train, followed))
     images = TrainerImages(train, monitored, prefix, len(description.classes))
@@ -139,13 +140,31 @@ def make_trainer(
     )
 
 
-def training_key(description: ModelDescription, task: Task) -> str:
+def as_it_began(machine: Machine, runtime: Runtime, description: ModelDescription, task: Task) -> Machine:
+    """The machine with the convolutions of the training that waits to be gone on with, if there is one and `auto` may
+    choose; says so where they are not those that a new training would have, or cannot be had any more."""
+    other = replace(machine, convolutions="torch" if machine.convolutions == "winograd" else "winograd")
+    waiting = machine.processes.from_first(
+        [CheckpointStore(training_key(description, task, each)).exist() for each in (machine, other)]
+    )
+    if runtime.convolutions != "auto" or waiting != [False, True]:
+        return machine
+    goes_on = other.convolutions == "torch"
+    if machine.processes.rank == 0:
+        told = "it goes on with them" if goes_on else "this machine cannot have them, so it starts anew"
+        print(f"{description.name}: began with {other.convolutions} convolutions; {told}.", file=sys.stderr, flush=True)
+    return other if goes_on else machine
+
+
+def training_key(description: ModelDescription, task: Task, machine: Machine) -> str:
     """Hash of all that decides the result: parameters, code, data and its copies, initial weights, torch's version.
 
-    The launcher is not part of it: a training goes on with another number of processes.
+    Of `runtime.convolutions`, what `auto` came to counts. The launcher is not part of it: a training goes on with
+    another number of processes.
     """
     params = description.training["params"]
-    decisive = params | {"runtime": {name: value for name, value in params["runtime"].items() if name != "launcher"}}
+    runtime = {name: value for name, value in params["runtime"].items() if name != "launcher"}
+    decisive = params | {"runtime": runtime | {"convolutions": machine.convolutions}}
     return hash_value({
         "model": description.name,
         "training": description.training | {"params": decisive},
