@@ -69,17 +69,17 @@ def test_a_compiler_that_fails_is_named(cache, tmp_path, monkeypatch, compiler):
     [
         lambda whole: b"",
         lambda whole: whole[: len(whole) // 2],
-        lambda whole: whole[:1000] + bytes(4) + whole[1004:],
+        lambda whole: whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:],
         lambda whole: whole + b"more",
     ],
     ids=["empty", "half", "changed", "longer"],
 )
 def test_a_damaged_file_is_not_loaded(tmp_path, compiled, damage):
-    file = tmp_path / "kernels.so"
-    file.write_bytes(compiled)
-    assert compiling.load(file)
-    file.write_bytes(damage(compiled))
-    assert compiling.load(file) is None
+    whole, damaged = tmp_path / "whole.so", tmp_path / "damaged.so"
+    whole.write_bytes(compiled)
+    damaged.write_bytes(damage(compiled))
+    assert compiling.load(whole)
+    assert compiling.load(damaged) is None
 
 
 def test_a_half_written_file_is_made_anew(cache, compiled):

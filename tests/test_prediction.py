@@ -362,7 +362,7 @@ def test_the_mlflow_model_refuses_other_images(store):
 def test_the_mlflow_model_is_plain_files_with_one_copy_of_the_weights(store, model):
     place = Path(mlflow.artifacts.download_artifacts(f"models:/{store['model']}"))
     stored_files = [file for file in place.rglob("*") if file.is_file()]
-    assert {file.suffix for file in stored_files} <= {".py", ".json", ".safetensors", ".yaml", ".txt", ""}
+    assert {file.suffix for file in stored_files} <= {".py", ".cpp", ".json", ".safetensors", ".yaml", ".txt", ""}
     large = [file for file in stored_files if file.stat().st_size > 100_000]
     assert [file.relative_to(place) for file in large] == [Path("data/net/model.safetensors")]
     assert large[0].read_bytes() == (model / "model.safetensors").read_bytes()
