@@ -1,11 +1,14 @@
 """params.yaml as text: a spelling means to tinyres what it means to DVC, and what is no YAML is told in one line."""
 
 import datetime
+import shutil
 from math import inf, nan
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.exceptions import InvalidArgumentError
+from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import parse_yaml as parsed_by_dvc
 
 from tinyres.common.errors import UserError
@@ -129,3 +132,36 @@ def test_what_is_no_yaml_is_told_in_one_line(tmp_path, content, told):
     with pytest.raises(UserError) as caught:
         load_yaml(file)
     assert str(caught.value) == f"{file} {told}"
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The committed file in the working folder, for DVC to change as `dvc exp run -S` does."""
+    shutil.copyfile(FILE, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    return Path("params.yaml")
+
+
+def test_names_in_quotes_stay_names(study):
+    apply_overrides(study, ["data.source=image_folder", "data.folder=pictures", "subset.classes=['1','02']"])
+    assert read_params("subset", file=study).subset.classes == ["1", "02"]
+
+
+def test_numbers_for_names_are_answered_with_the_quotes_to_write(study):
+    apply_overrides(study, ["data.source=image_folder", "data.folder=pictures", "subset.classes=[1,2]"])
+    with pytest.raises(UserError, match=r"YAML needs quotes here: \['1', '2'\]\."):
+        read_params("subset", file=study)
+
+
+def test_a_misspelt_name_is_answered_by_dvc_and_where_its_advice_is_taken_by_the_nearest_name(study):
+    before = study.read_bytes()
+    with pytest.raises(InvalidArgumentError):
+        apply_overrides(study, ["learning_rate=0.1"])
+    assert study.read_bytes() == before
+    apply_overrides(study, ["+learning_rate=0.1"])
+    with pytest.raises(UserError) as caught:
+        read_params("lr", file=study)
+    assert str(caught.value) == (
+        "params.yaml: unknown parameter 'learning_rate'; did you mean 'lr'? "
+        "To go back to the committed file: git checkout params.yaml"
+    )

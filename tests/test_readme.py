@@ -2,9 +2,13 @@
 
 import csv
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,6 +44,15 @@ def test_what_the_readme_says_of_pretraining_is_in_its_table():
 def test_every_file_that_the_readme_links_to_is_there():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).is_file(), target
+
+
+def test_wrong_parameters_are_answered_as_the_readme_shows(tmp_path):
+    command, *shown = re.search(r"^\$ (dvc exp run -S lr=abc.*?)\n```", README, flags=re.M | re.S)[1].splitlines()
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    apply_overrides(tmp_path / "params.yaml", [word for word in command.split() if "=" in word])
+    stage = [sys.executable, ROOT / "stages/download.py"]
+    ended = subprocess.run(stage, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr.splitlines()) == (1, shown)
 
 
 def test_make_targets_in_the_readme_exist():
