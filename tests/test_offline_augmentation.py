@@ -143,7 +143,7 @@ def test_gaussian_blur_of_sigma_0_changes_nothing():
     assert np.array_equal(gaussian_blur((0, 0))(images, rng()), images)
 
 
-def test_gaussian_blur_draws_sigma_from_its_whole_range():
+def test_gaussian_blur_samples_sigma_from_its_whole_range():
     points = flat(2_000, 0, size=9)
     points[:, 4, 4] = 255
     peaks = gaussian_blur((0, 1))(points, rng())[:, 4, 4, 0].astype(int)
@@ -163,7 +163,7 @@ def test_sharpen_is_its_kernel_and_clips(alpha, lightness):
     assert alpha == 0 or {0, 255} <= set(result.ravel().tolist())
 
 
-def test_sharpen_draws_alpha_and_lightness_from_their_whole_ranges():
+def test_sharpen_samples_alpha_and_lightness_from_their_whole_ranges():
     values = sharpen((0, 1), (0.75, 1.5))(flat(20_000, 100), rng())[:, 0, 0, 0].astype(int)
     assert values.min() == pytest.approx(75, abs=1)  # at alpha 1, a flat area is multiplied by the lightness
     assert values.max() == pytest.approx(150, abs=1)
@@ -212,7 +212,7 @@ def test_dropout_blackens_whole_cells_of_a_3_by_3_grid_and_nothing_else():
             assert np.array_equal(cells[~black], originals[~black])
 
 
-def test_dropouts_share_is_drawn_per_image_and_then_every_cell_alone():
+def test_dropouts_share_is_sampled_per_image_and_then_every_cell_alone():
     result = coarse_dropout((0.1, 0.3), (0.02, 0.05))(flat(50_000, 255, size=3), rng())
     dropped = np.bincount((result[..., 0] == 0).sum((1, 2)), minlength=10)
     shares = np.linspace(0.1, 0.3, 1001)
@@ -239,7 +239,7 @@ def test_multiply_clips(value, factor):
 
 
 @pytest.mark.parametrize("per_channel", [0, 0.5, 1])
-def test_multiply_draws_a_factor_per_image_or_per_channel(per_channel):
+def test_multiply_samples_a_factor_per_image_or_per_channel(per_channel):
     values = multiply((0.5, 1.5), per_channel)(flat(20_000, 160, size=1), rng())[:, 0, 0].astype(int)
     differ = (values != values[:, :1]).any(1)
     assert abs(differ.mean() - per_channel) < 0.012
@@ -255,7 +255,7 @@ def test_contrast_moves_values_away_from_127_and_clips(value, factor):
     assert (result == int(expected)).all()
 
 
-def test_contrast_draws_one_factor_for_all_channels_from_its_whole_range():
+def test_contrast_samples_one_factor_for_all_channels_from_its_whole_range():
     values = contrast((0.5, 1.5))(flat(20_000, 227, size=1), rng())[:, 0, 0].astype(int)
     assert (values == values[:, :1]).all()
     assert values.min() == 177
@@ -323,7 +323,7 @@ def test_the_amplitude_of_noise_is_that_power_of_the_frequency(exponent, size):
         ((389, 389), 8, (7, 7)),  # as imgaug's: 389 · (8 / 389) is a little below 8
     ],
 )
-def test_noise_is_drawn_no_larger_than_the_image_and_its_side_but_at_least_4_by_4(image, side, small):
+def test_noise_is_sampled_no_larger_than_the_image_and_its_side_but_at_least_4_by_4(image, side, small):
     assert fitted(*image, side) == small
 
 
@@ -442,7 +442,7 @@ def test_the_reports_four_are_there_and_turn_2500_images_into_12500_with_the_ori
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_each_pipeline_can_be_listed_alone_and_draws_the_same_as_beside_others(name):
+def test_each_pipeline_can_be_listed_alone_and_samples_the_same_as_beside_others(name):
     train = split_of(12)
     alone = copies_of(train, [name], seed=1)
     position = list(PIPELINES).index(name)
