@@ -25,7 +25,7 @@ from tinyres.evaluation.assessment import (
 )
 from tinyres.evaluation.comparison import evaluation_tag
 from tinyres.evaluation.predictions import Predictions, write_predictions
-from tinyres.evaluation.registry import TEST_IMAGES, register_models
+from tinyres.evaluation.registry import TEST_IMAGES, TEST_SIZE, register_models
 from tinyres.evaluation.results import record_results
 from tinyres.evaluation.superclasses import Superclasses
 from tinyres.evaluation.tables import Table, accuracy_table, against_first, classification_table, extremes_table
@@ -76,7 +76,7 @@ def main(names: list[str]) -> None:
         *(plot_gallery_of(name, on_every[name], every, len(test), params.evaluate.gallery, data) for name in names),
         *(save_predictions(name, each) for name, each in assessments.items()),
     ]
-    tags = evaluation_tag(names, reference) | {TEST_IMAGES: data.sha256["test"]}
+    tags = evaluation_tag(names, reference) | {TEST_IMAGES: data.sha256["test"], TEST_SIZE: str(len(test))}
     record_results(params.tracking.experiment, figures, files, "evaluate", tags)
     register_models(params.tracking.experiment, names)
 

@@ -14,8 +14,9 @@ import pytest
 
 from test_tracking import saved_model, train
 from tinyres.cli.main import main
+from tinyres.tracking.address import shown_uri
 from tinyres.tracking.spool import pending
-from tinyres.tracking.store import Store, shown_uri
+from tinyres.tracking.store import Store
 
 
 class Refusing(BaseHTTPRequestHandler):

@@ -21,7 +21,8 @@ from sklearn.datasets import load_sample_image
 
 from tinyres.cli.main import main
 from tinyres.cli.prediction import BATCH_SIZE, predictions
-from tinyres.cli.serving import ServedModel
+from tinyres.cli.serving import ServedModel, as_stored
+from tinyres.common.errors import UserError
 from tinyres.common.model_folder import ModelDescription
 from tinyres.common.pixels import channels_first
 from tinyres.models import build, load_model, save_model
@@ -308,8 +309,7 @@ def test_a_store_that_cannot_be_reached(files, predict, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     status, _, (sentence,) = predict("runs:/abc", files[0])
     assert status == 1
-    assert sentence.startswith("error: MLflow at http://127.0.0.1:9 did not hand out runs:/abc (")
-    assert sentence.endswith("see that it runs and MLFLOW_TRACKING_URI names it.")
+    assert sentence == "error: MLflow at http://127.0.0.1:9 cannot be reached; see that it runs."
 
 
 def test_a_store_that_is_none(files, predict, tmp_path, monkeypatch):
@@ -317,7 +317,8 @@ def test_a_store_that_is_none(files, predict, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/notes.txt")
     status, _, err = predict("runs:/abc", files[0])
     assert status == 1
-    assert err[-1].startswith(f"error: MLflow at sqlite:///{tmp_path}/notes.txt did not hand out runs:/abc (")
+    store, remedy = f"sqlite:///{tmp_path}/notes.txt", "name another file in MLFLOW_TRACKING_URI"
+    assert err[-1] == f"error: MLflow at {store} is no SQLite database; {remedy}."
     assert (tmp_path / "notes.txt").read_text() == "no database"
 
 
@@ -340,7 +341,7 @@ def test_help_imports_nothing_slow():
 def test_the_mlflow_model_has_a_signature_and_the_classes(store):
     loaded = mlflow.pyfunc.load_model(f"runs:/{store['run']}/model")
     (taken,), (given,) = loaded.metadata.signature.inputs.inputs, loaded.metadata.signature.outputs.inputs
-    assert (taken.type, taken.shape) == (np.uint8, (-1, 32, 32, 3))
+    assert (taken.type, taken.shape) == (np.dtype(object), (-1,)), "MLflow casts nothing; the model checks by itself"
     assert (given.type, given.shape) == (np.float32, (-1, len(CLASSES)))
     assert loaded.metadata.metadata["classes"] == CLASSES
 
@@ -357,6 +358,38 @@ def test_the_mlflow_model_refuses_other_images(store):
     for wrong in (np.zeros((2, 16, 16, 3), np.uint8), np.zeros((2, 32, 32, 3), np.float32)):
         with pytest.raises(mlflow.MlflowException):
             loaded.predict(wrong)
+
+
+def nested(value: object) -> np.ndarray:
+    """One image as MLflow's server makes an array of JSON, with one unusual value."""
+    image = np.zeros((1, 32, 32, 3), dtype=object)
+    image[0, 1, 2, 0] = value
+    return image
+
+
+@pytest.mark.parametrize("value", [0.5, 7.0, True, "7", None, -1, 256, float("nan"), [1]], ids=repr)
+def test_what_is_no_whole_number_from_0_to_255_is_refused(value):
+    with pytest.raises(UserError, match="holds something else than whole numbers from 0 to 255; give pixels as stored"):
+        as_stored(nested(value), (32, 32))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.bool_, np.complex64])
+def test_arrays_of_other_types_are_refused_whatever_they_hold(kind):
+    with pytest.raises(UserError, match="whole numbers"):
+        as_stored(np.zeros((1, 32, 32, 3), kind), (32, 32))
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16, 3), (32, 32, 3), (1, 32, 32), (1, 3, 32, 32), (0,)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(UserError, match="give N×32×32×3, a list of RGB images"):
+        as_stored(np.zeros(shape, np.uint8), (32, 32))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int64, np.uint64, object])
+def test_whole_numbers_of_every_type_are_the_pixels(images, kind):
+    stored_pixels = as_stored(images.astype(kind), (32, 32))
+    assert stored_pixels.dtype == np.uint8
+    assert np.array_equal(stored_pixels, images)
 
 
 def test_the_mlflow_model_is_plain_files_with_one_copy_of_the_weights(store, model):
@@ -440,5 +473,20 @@ def test_a_served_model_answers_with_evaluates_own_probabilities(server, images,
     answer = requests.post(f"{server}/invocations", json={"inputs": images.tolist()}, timeout=120)
     assert answer.status_code == 200, answer.text
     assert np.abs(np.array(answer.json()["predictions"]) - expected).max() <= 1e-6
-    for wrong in ({"inputs": [[[[1, 2, 3]]]]}, {"inputs": "no image"}, {"inputs": (images[:1] + 300.0).tolist()}):
-        assert requests.post(f"{server}/invocations", json=wrong, timeout=120).status_code == 400
+    scaled = (images[:1] / 255).tolist()
+    for wrong in (
+        [[[[1, 2, 3]]]],
+        "no image",
+        [],
+        {},
+        None,
+        (images[:1] + 300.0).tolist(),
+        scaled,
+        images[:1].astype(float).tolist(),
+        images[:1].astype(str).tolist(),
+        nested(True).tolist(),
+    ):
+        refused = requests.post(f"{server}/invocations", json={"inputs": wrong}, timeout=120)
+        assert refused.status_code == 400, (str(wrong)[:80], refused.text[-500:])
+    told = requests.post(f"{server}/invocations", json={"inputs": scaled}, timeout=120).json()["message"]
+    assert told.endswith("The input holds something else than whole numbers from 0 to 255; give pixels as stored.")

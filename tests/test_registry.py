@@ -21,7 +21,7 @@ from tinyres.cli.promotion import Verdict, promote
 from tinyres.common.errors import UserError
 from tinyres.common.model_folder import ModelDescription, weights_hash
 from tinyres.evaluation.predictions import Predictions, read_predictions, write_predictions
-from tinyres.evaluation.registry import TEST_IMAGES, register_models, registered_name
+from tinyres.evaluation.registry import TEST_IMAGES, TEST_SIZE, register_models, registered_name
 from tinyres.models import build, save_model
 from tinyres.tracking.store import WEIGHTS, Store
 
@@ -72,7 +72,13 @@ def train(seed: int, name: str = "net", experiment: str = "some") -> str:
 
 
 def evaluate(
-    run_id: str, right: range, name: str = "net", experiment: str = "some", images: str = "test", labels: int = 2
+    run_id: str,
+    right: range,
+    name: str = "net",
+    experiment: str = "some",
+    images: str = "test",
+    labels: int = 2,
+    size: int | None = None,
 ) -> str:
     """Add the answers of a network that is right about the images in `right`, and register it; returns the run."""
     store = Store.open(experiment)
@@ -81,7 +87,7 @@ def evaluate(
     file = Path(f"data/predictions_{name}.csv")
     write_predictions(file, Predictions(actual, predicted, np.full(IMAGES, 0.75)))
     store.log_files(run_id, [file], "evaluate")
-    store.log_final(run_id, {}, {TEST_IMAGES: images})
+    store.log_final(run_id, {}, {TEST_IMAGES: images} | ({TEST_SIZE: str(size)} if size else {}))
     register_models(experiment, [name])
     return run_id
 
@@ -182,18 +188,68 @@ def test_one_that_is_not_better_beyond_chance_does_not(root, right, reason):
 def test_where_the_champion_is_gone_the_next_is_it_at_once(root):
     evaluate(train(1), range(100))
     worse = evaluate(train(2), range(60))
-    Store.open("some").client.delete_registered_model_alias(NAME, "champion")
+    for each in ("champion", "champion-test"):
+        Store.open("some").client.delete_registered_model_alias(NAME, each)
     assert promote(worse) == Verdict(True, "some-net: version 2 is the champion; there was none.")
     assert champion() == "2"
 
 
-@pytest.mark.parametrize("change", [{"images": "other"}, {"labels": 1}])
-def test_different_test_images_are_not_compared(root, change):
+def test_answers_for_different_images_are_not_compared(root):
     first = evaluate(train(1), range(100))
-    second = evaluate(train(2), range(200), **change)
+    second = evaluate(train(2), range(200), labels=1)
     with pytest.raises(UserError, match=f"Run {second} and run {first}, .*tested on different images"):
         promote(second)
     assert champion() == "1"
+
+
+def alias(name: str) -> str:
+    return str(Store.open("some").client.get_model_version_by_alias(NAME, name).version)
+
+
+def test_a_toy_run_gives_way_to_the_first_run_on_more_images(root):
+    """A study tried on a few classes first, then in full, then tried again."""
+    toy = evaluate(train(1), range(200), images="toytoytoy", size=50)
+    assert (champion(), alias("champion-toytoyto")) == ("1", "1")
+    full = evaluate(train(2), range(100), images="full", size=200)
+    assert (champion(), alias("champion-full"), alias("champion-toytoyto")) == ("2", "2", "1")
+    better_toy = evaluate(train(3), range(200), images="toytoytoy", size=50)
+    verdict = promote(better_toy)
+    assert "does not take the place of version 1 as champion, since the interval contains 0" in verdict.sentence
+    assert champion() == "2", "no toy run takes the name, however right it is"
+    assert promote(toy) == Verdict(
+        False,
+        "some-net: version 1 is the champion already on its test images; that of the name is version 2, which was "
+        "tested on others and cannot be compared with it (`tinyres promote --force` takes its place).",
+    )
+    assert not promote(full).moved
+    better = evaluate(train(4), range(150), images="full", size=200)
+    assert promote(better).moved
+    assert (champion(), alias("champion-full")) == ("4", "4")
+
+
+def test_runs_on_as_many_other_images_have_a_champion_of_their_own_and_a_way_out(root):
+    evaluate(train(1), range(100))
+    other = evaluate(train(2), range(150), images="other")
+    assert (champion(), alias("champion-test"), alias("champion-other")) == ("1", "1", "2")
+    verdict = promote(other, force=True)
+    assert verdict == Verdict(
+        True, "some-net: version 2 takes the place of version 1 as champion, without a comparison."
+    )
+    assert (champion(), alias("champion-test"), alias("champion-other")) == ("2", "1", "2")
+    assert not promote(other, force=True).moved
+
+
+def test_a_champion_of_an_earlier_version_stays_and_is_compared_with(root):
+    """It has the plain alias alone, and nothing says how many images it was tested on."""
+    evaluate(train(1), range(100))
+    client = Store.open("some").client
+    client.delete_registered_model_alias(NAME, "champion-test")
+    toy = evaluate(train(2), range(200), images="toy", size=50)
+    assert (champion(), alias("champion-toy")) == ("1", "2")
+    assert not promote(toy).moved
+    verdict = promote(evaluate(train(3), range(150)))
+    assert "takes the place of version 1 as champion: +25.00 points" in verdict.sentence
+    assert (champion(), alias("champion-test")) == ("3", "3")
 
 
 def test_without_a_store_there_is_nothing_to_promote(study):
@@ -229,7 +285,7 @@ def test_a_store_that_is_not_there_is_in_no_ones_way(root, monkeypatch, capsys):
     assert warning.startswith(
         "warning: MLflow did not take the versions of the models: MLflow at http://127.0.0.1:9 cannot be reached"
     )
-    with pytest.raises(UserError, match=r"MLflow at http://127.0.0.1:9 did not answer \(.*; see that it runs"):
+    with pytest.raises(UserError, match=r"MLflow at http://127.0.0.1:9 cannot be reached; see that it runs"):
         promote("0" * 32)
 
 

@@ -21,8 +21,9 @@ from tinyres.evaluation.tables import accuracy_table, against_first
 from tinyres.evaluation.uncertainty import compare
 from tinyres.models import build, save_model
 from tinyres.params import Reference
+from tinyres.tracking.address import tracking_uri
 from tinyres.tracking.recorder import MLflowRecord
-from tinyres.tracking.store import WEIGHTS, Store, tracking_uri
+from tinyres.tracking.store import WEIGHTS, Store
 
 HISTORY = [
     {"epoch": epoch, "train_loss": 1 / epoch, "test_accuracy": 0.1 * epoch, "lr": 0.1, "timestamp": 1e9 + epoch}
@@ -186,7 +187,7 @@ def stored(store: Store) -> list[dict[str, Any]]:
             "params": run.data.params,
             "tags": {name: value for name, value in run.data.tags.items() if name.startswith(("tinyres.", "eval"))},
             "curves": {
-                name: [(point.step, point.value, point.timestamp if point.step else None) for point in
+                name: [(point.step, point.value, None if name.startswith("final/") else point.timestamp) for point in
                        client.get_metric_history(run.info.run_id, name)]
                 for name in run.data.metrics
             },
@@ -259,7 +260,7 @@ def test_a_later_stage_that_finds_the_server_back_sends_the_training_first(root,
     assert run["status"] == "FINISHED"
     assert "tinyres.restored" not in run["tags"]
     assert [step for step, _, _ in run["curves"]["train_loss"]] == [1, 2, 3]
-    assert run["curves"]["final/test_accuracy"] == [(0, 0.5, None)]
+    assert run["curves"]["final/test_accuracy"] == [(1, 0.5, None)]
     assert not list((root / ".mlflow-spool").glob("[0-9]*"))
 
 

@@ -4,20 +4,19 @@ import os
 import shlex
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import mlflow
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tinyres.common.errors import UserError
 from tinyres.params import parse_yaml
 from tinyres.params.overrides import overrides
+from tinyres.tracking.address import shown_uri
+from tinyres.tracking.failures import failures_explained
 from tinyres.tracking.lineage import CLEAN, COMMIT, DATA, ENVIRONMENT, EXPERIMENT, PARAMS, PATCH, STAGE, STUDY
-from tinyres.tracking.store import WEIGHTS, existing_uri, tracking_uri
-
-NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the second of what is no id at all
+from tinyres.tracking.store import WEIGHTS, connect
 
 
 def reproduction(run_id: str) -> str:
@@ -26,24 +25,18 @@ def reproduction(run_id: str) -> str:
     Raises:
         UserError: there is no such run, it does not say where it comes from, or its commit is not in this repository.
     """
-    store = existing_uri()
-    try:
-        run = MlflowClient(store).get_run(run_id)
-    except MlflowException as error:
-        if error.error_code in NOT_THERE:
-            raise UserError(
-                f"MLflow at {store} has no run {run_id!r}; `tinyres table --runs` and the UI show the ids."
-            ) from None
-        reason = str(error).splitlines()[0][:200]
-        raise UserError(f"MLflow at {store} did not answer ({reason}); see that it runs.") from None
+    missing_run = f"MLflow at {shown_uri()} has no run {run_id!r}; `tinyres table --runs` and the UI show the ids."
+    with failures_explained(missing_run):
+        client = connect(create=False)
+        run = client.get_run(run_id)
     tags = run.data.tags
     if missing := [tag for tag in (COMMIT, STUDY, STAGE) if tag not in tags]:
         raise UserError(f"The run {run_id} does not say where it comes from: it has no tag {missing[0]}.")
-    params = parse_yaml(_document(run, PARAMS), f"{PARAMS} of run {run_id}")
+    params = parse_yaml(_document(client, run, PARAMS), f"{PARAMS} of run {run_id}")
     changes = overrides(params_at(tags[COMMIT], tags[STUDY]), params)
     lines = [*_description(run), 'cd "$(git rev-parse --show-toplevel)"', f"git checkout --quiet {tags[COMMIT]}"]
     if tags[CLEAN] == "false":
-        lines += ["git apply <<'END'", _document(run, PATCH).removesuffix("\n"), "END"]
+        lines += ["git apply --whitespace=nowarn <<'END'", _document(client, run, PATCH).removesuffix("\n"), "END"]
     if tags[STUDY] != ".":
         lines.append(f"cd {shlex.quote(tags[STUDY])}")
     words = [word for change in changes for word in ("-S", change)]
@@ -67,18 +60,15 @@ def _description(run: Run) -> list[str]:
     return [f"# {line}" for line in told]
 
 
-def _document(run: Run, place: str) -> str:
+def _document(client: MlflowClient, run: Run, place: str) -> str:
+    """A text among the artifacts of a run, to the last byte."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    try:
-        file = mlflow.artifacts.download_artifacts(
-            run_id=run.info.run_id, artifact_path=place, tracking_uri=tracking_uri()
-        )
-        return Path(file).read_text(encoding="utf-8")
-    except (MlflowException, OSError):
-        raise UserError(
-            f"The run {run.info.run_id} holds no {place}, without which it cannot be brought back; "
-            "it was made by an earlier version, or its artifacts were removed."
-        ) from None
+    missing = (
+        f"The run {run.info.run_id} holds no {place}, without which it cannot be brought back; "
+        "it was made by an earlier version, or its artifacts were removed."
+    )
+    with failures_explained(missing), TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(run.info.run_id, place, folder)).read_bytes().decode()
 
 
 def params_at(commit: str, study: str) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from mlflow.tracking import MlflowClient
-
 from tinyres.common.errors import UserError
 from tinyres.common.model_folder import weights_hash
 from tinyres.evaluation.tables import Table
-from tinyres.tracking.store import MODEL, WEIGHTS, existing_uri, tracking_uri
+from tinyres.tracking.address import shown_uri
+from tinyres.tracking.failures import failures_explained
+from tinyres.tracking.store import MODEL, WEIGHTS, connect
 
 SPEED = "images_per_second"
 
@@ -23,25 +23,25 @@ def speed_table(folders: Sequence[Path]) -> Table:
         UserError: a folder holds no model, or the store no training of it.
     """
     header = ["network", "training images/s (median)", "slowest epoch", "fastest epoch", "epochs", "on"]
-    client = MlflowClient(existing_uri())
     rows = []
     for folder in folders:
-        speeds, environment = training_speeds(client, folder)
+        speeds, environment = training_speeds(folder)
         cells = [f"{value:.0f}" for value in (median(speeds), min(speeds), max(speeds))]
         rows.append([folder.name, *cells, str(len(speeds)), environment])
     return Table(header, rows)
 
 
-def training_speeds(client: MlflowClient, folder: Path) -> tuple[list[float], str]:
+def training_speeds(folder: Path) -> tuple[list[float], str]:
     """Images per second of every epoch, and the environment that the run is tagged with."""
     if not (folder / "model.safetensors").is_file():
         raise UserError(f"{folder} holds no model; name the folders of trained models, `models/*`, say.")
-    experiments = [each.experiment_id for each in client.search_experiments()]
+    missing = f"MLflow at {shown_uri()} holds no training of {folder}; train it here, or choose another store."
     tag = f"tags.`{WEIGHTS}` = '{weights_hash(folder)}' and tags.`{MODEL}` = '{folder.name}'"
-    for run in client.search_runs(experiments, tag, order_by=["attributes.start_time DESC"]):
-        points = client.get_metric_history(run.info.run_id, SPEED)
-        if points:  # a run that was made again from stored curves has none
-            return [point.value for point in points], run.data.tags.get("tinyres.environment", "")
-    raise UserError(
-        f"MLflow at {tracking_uri()} holds no training of {folder}; train it here, or choose another store."
-    )
+    with failures_explained(missing):
+        client = connect(create=False)
+        experiments = [each.experiment_id for each in client.search_experiments()]
+        for run in client.search_runs(experiments, tag, order_by=["attributes.start_time DESC"]):
+            points = client.get_metric_history(run.info.run_id, SPEED)
+            if points:  # a run that was made again from stored curves has none
+                return [point.value for point in points], run.data.tags.get("tinyres.environment", "")
+    raise UserError(missing)

@@ -1,28 +1,30 @@
 """MLflow's model registry: every evaluated network is a version of a name, and one version of each is the champion.
 
 A name is `<experiment>-<model>`, as `cifar100-resnet18-modified`: one store holds several experiments, and several of
-them train a `modified`.
+them train a `modified`. Only accuracies on the same test images can be compared, so each set of test images has a
+champion of its own, `champion-<first digits of the images' hash>`; the alias `champion` is the one on the largest set.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from tinyres.common.model_folder import weights_hash
-from tinyres.common.repository import project_root
-from tinyres.tracking.store import MODEL, WEIGHTS, Store, never_in_the_way
+from tinyres.tracking.failures import never_in_the_way
+from tinyres.tracking.store import MODEL, WEIGHTS, Store, store_lock
 
 CHAMPION = "champion"
 TEST_IMAGES = "tinyres.test_images"  # tag of a run: hash of the test images that it was evaluated on
+TEST_SIZE = "tinyres.test_size"  # tag of a run: how many these are
 RUN = "tinyres.run"
-LEADS_BACK = (WEIGHTS, "tinyres.data", TEST_IMAGES, "dvc.experiment", "git.commit")  # copied from the run's tags
+# Tags that a version has from its run:
+LEADS_BACK = (WEIGHTS, "tinyres.data", TEST_IMAGES, TEST_SIZE, "dvc.experiment", "git.commit")
 
 
 def registered_name(experiment: str, model: str) -> str:
@@ -50,30 +52,30 @@ def register_models(experiment: str, models: Sequence[str]) -> None:
 def register(store: Store, run: Run) -> ModelVersion:
     """The version of a run's model: the one that has its weights, or a new one, whose tags lead back to the run.
 
-    The first version of a name becomes the champion.
+    The first version that was tested on some images becomes the champion on them.
 
     Raises:
         MlflowException: the store cannot be reached, or the run holds no model.
     """
-    name = name_of(store, run)
-    with registry_lock():
-        if known := version_of(store, run):
-            return known
-        logged = store.models_of(run.info.run_id)
-        if not logged:
-            raise MlflowException(f"run {run.info.run_id} holds no model", RESOURCE_DOES_NOT_EXIST)
-        try:
-            store.client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
-                raise
-        first = not store.client.search_model_versions(f"name = '{name}'")
-        tags = {RUN: run.info.run_id} | {tag: run.data.tags[tag] for tag in LEADS_BACK if tag in run.data.tags}
-        source, model_id = logged[0].model_uri, logged[0].model_id  # a server asks for both
-        version = store.client.create_model_version(name, source, run.info.run_id, tags, model_id=model_id)
-        if first:
-            store.client.set_registered_model_alias(name, CHAMPION, version.version)
+    with store_lock():
+        version = version_of(store, run) or _new_version(store, run)
+        if champion_on_same_images(store, version) is None:
+            make_champion(store, version)
         return version
+
+
+def _new_version(store: Store, run: Run) -> ModelVersion:
+    name, logged = name_of(store, run), store.models_of(run.info.run_id)
+    if not logged:
+        raise MlflowException(f"run {run.info.run_id} holds no model", RESOURCE_DOES_NOT_EXIST)
+    try:
+        store.client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+            raise
+    tags = {RUN: run.info.run_id} | {tag: run.data.tags[tag] for tag in LEADS_BACK if tag in run.data.tags}
+    source, model_id = logged[0].model_uri, logged[0].model_id  # a server asks for both
+    return store.client.create_model_version(name, source, run.info.run_id, tags, model_id=model_id)
 
 
 def name_of(store: Store, run: Run) -> str:
@@ -82,20 +84,66 @@ def name_of(store: Store, run: Run) -> str:
 
 
 def version_of(store: Store, run: Run) -> ModelVersion | None:
-    """The version that has a run's weights; another run may have brought it."""
+    """The version that has a run's weights; another run may have brought it. Its tags follow a later evaluation."""
     weights = run.data.tags.get(WEIGHTS)
     found = store.client.search_model_versions(f"name = '{name_of(store, run)}' and tags.`{WEIGHTS}` = '{weights}'")
-    return found[0] if found else None
+    if not found:
+        return None
+    version = found[0]
+    for tag in (TEST_IMAGES, TEST_SIZE):
+        value = run.data.tags.get(tag)
+        if value is not None and version.tags.get(tag) != value:
+            store.client.set_model_version_tag(version.name, version.version, tag, value)
+    return store.client.get_model_version(version.name, version.version)
 
 
-def champion(store: Store, name: str) -> ModelVersion | None:
-    """The version that the alias points at."""
+def champion(store: Store, name: str, alias: str = CHAMPION) -> ModelVersion | None:
+    """The version that an alias points at."""
     aliases = store.client.get_registered_model(name).aliases
-    return store.client.get_model_version(name, aliases[CHAMPION]) if CHAMPION in aliases else None
+    return store.client.get_model_version(name, aliases[alias]) if alias in aliases else None
 
 
-@contextmanager
-def registry_lock() -> Iterator[None]:
-    """One process at a time looks and then writes: MLflow itself would give the same weights a version twice."""
-    with FileLock(project_root() / "mlflow.lock"):
-        yield
+def champion_on_same_images(store: Store, version: ModelVersion) -> ModelVersion | None:
+    """The champion on the test images of a version; that of its name where it is not known what these were.
+
+    Earlier versions of this project kept one champion for all images.
+    """
+    of_name, images = champion(store, version.name), version.tags.get(TEST_IMAGES)
+    if images is None:
+        return of_name
+    if of_images := champion(store, version.name, images_alias(images)):
+        return of_images
+    return of_name if of_name and of_name.tags.get(TEST_IMAGES) == images else None
+
+
+def make_champion(store: Store, version: ModelVersion, whatever_the_images: bool = False) -> bool:
+    """Make a version the champion on its test images, and of its name unless that one was tested on as many others.
+
+    Args:
+        store: the experiment's.
+        version: what becomes the champion.
+        whatever_the_images: of its name as well, in any case.
+
+    Returns:
+        whether it is the champion of its name now.
+    """
+    holder, images = champion(store, version.name), version.tags.get(TEST_IMAGES)
+    of_name = (
+        whatever_the_images
+        or holder is None
+        or holder.tags.get(TEST_IMAGES) == images
+        or _test_size(version, unknown=0) > _test_size(holder, unknown=sys.maxsize)
+    )
+    aliases = [images_alias(images)] if images is not None else []
+    for alias in [*aliases, CHAMPION] if of_name else aliases:
+        store.client.set_registered_model_alias(version.name, alias, version.version)
+    return of_name
+
+
+def images_alias(images: str) -> str:
+    """The alias of the champion on some test images, by their hash."""
+    return f"{CHAMPION}-{images[:8]}"
+
+
+def _test_size(version: ModelVersion, unknown: int) -> int:
+    return int(version.tags.get(TEST_SIZE, unknown))

@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, t
 
 LEVEL = 0.95
 RESAMPLES = 100_000  # random variation then moves the ends of an interval by about 0.2 % of its width
@@ -33,6 +32,8 @@ def wilson_interval(successes: int, count: int) -> tuple[float, float]:
 
     E. B. Wilson, 1927, doi:10.1080/01621459.1927.10502953.
     """
+    from scipy.stats import binomtest  # a second of imports, which most readers of results do without
+
     interval = binomtest(successes, count).proportion_ci(LEVEL, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -93,6 +94,8 @@ def mcnemar_test(only_first: int, only_second: int) -> float:
 
     Q. McNemar, 1947, doi:10.1007/BF02295996.
     """
+    from scipy.stats import binomtest  # as above
+
     discordant = only_first + only_second
     return float(binomtest(only_second, discordant, 0.5).pvalue) if discordant else 1.0
 
@@ -109,5 +112,7 @@ def mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     """
     if len(values) < 2:
         raise ValueError("the interval of a mean needs two values or more")
+    from scipy.stats import t  # as above
+
     half = float(t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return float(values.mean()) - half, float(values.mean()) + half

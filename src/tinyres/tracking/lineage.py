@@ -10,7 +10,14 @@ from pathlib import Path
 PARAMS, PATCH = "lineage/params.yaml", "lineage/code.patch"
 COMMIT, CLEAN, STUDY, EXPERIMENT = "git.commit", "git.clean", "tinyres.study", "dvc.experiment"
 STAGE, DATA, ENVIRONMENT = "tinyres.stage", "tinyres.data", "tinyres.environment"
-CODE = [":(top)src", ":(top)stages", "dvc.yaml"]  # what Git compares: the code and this study's graph
+CODE = ("src", "stages")  # of the project's folder; with the study's graph they are what Git compares
+# Git's settings decide how `git diff` looks and whether `git add` refuses a file; a patch shall apply everywhere.
+SETTINGS = ("core.safecrlf=false", "core.fsmonitor=false", "core.splitIndex=false")
+IGNORED = ("GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS")  # variables
+DIFF = ("diff-index", "--cached", "--patch", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv",
+        "--no-renames", "--no-relative", "--src-prefix=a/", "--dst-prefix=b/", "-O/dev/null", "--unified=3",
+        "--inter-hunk-context=0", "--submodule=short", "--ignore-submodules=none", "--ws-error-highlight=none",
+        "--diff-algorithm=myers")  # fmt: skip
 
 
 def lineage_tags(stage: str, data_hash: str, environment: str | None) -> dict[str, str]:
@@ -29,11 +36,11 @@ def lineage_tags(stage: str, data_hash: str, environment: str | None) -> dict[st
         tags |= {"tinyres.command": shlex.join(["python", *sys.argv]), ENVIRONMENT: environment}
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags[EXPERIMENT] = experiment
-    commit = _git("rev-parse", "HEAD")
+    commit = _line("rev-parse", "HEAD")
     if commit is not None:
         tags[COMMIT] = commit
-        tags[CLEAN] = str(not _git("status", "--porcelain", "--", *CODE)).lower()
-        tags[STUDY] = (_git("rev-parse", "--show-prefix") or "./").removesuffix("/")
+        tags[CLEAN] = str(not _uncommitted_code()).lower()
+        tags[STUDY] = (_line("rev-parse", "--show-prefix") or "./").removesuffix("/")
     return tags
 
 
@@ -42,32 +49,54 @@ def lineage_documents() -> dict[str, str]:
     where there is one."""
     documents = {PARAMS: Path("params.yaml").read_text(encoding="utf-8")}
     if patch := _uncommitted_code():
-        documents[PATCH] = patch + "\n"
+        documents[PATCH] = patch
     return documents
 
 
 def _uncommitted_code() -> str | None:
-    """`git diff` of the code to the commit, new files included; by an index of its own, the user's stays as it is."""
+    """The patch from the commit to the code as it is, new files included; by an index of its own, the user's stays as
+    it is.
+
+    A file that is no UTF-8 has its change in Git's binary form, since the patch is kept as text.
+    """
     with tempfile.TemporaryDirectory() as place:
         index = {"GIT_INDEX_FILE": str(Path(place) / "index")}
         if _git("read-tree", "HEAD", **index) is None:
             return None
-        _git("add", "--all", "--", *CODE, **index)
-        return _git("diff", "--cached", "--binary", "HEAD", **index)
+        for path in (*(_project_folder() / name for name in CODE), Path("dvc.yaml").absolute()):
+            _git("add", "--all", "--", str(path), **index)
+        patch = _git(*DIFF, "HEAD", **index)
+        try:
+            return None if patch is None else patch.decode()
+        except UnicodeDecodeError:
+            attributes = Path(place) / "attributes"
+            attributes.write_text("* -diff\n", encoding="utf-8")
+            binary = _git("-c", f"core.attributesFile={attributes}", *DIFF, "HEAD", **index)
+            return None if binary is None else binary.decode(errors="replace")
 
 
-def _git(*arguments: str, **variables: str) -> str | None:
-    """What Git answers, without the final newline; None where there is no Git, or no repository."""
+def _project_folder() -> Path:
+    """The folder of this project above the working folder; Git's repository may be a larger one."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "src/tinyres").is_dir()), here)
+
+
+def _git(*arguments: str, **variables: str) -> bytes | None:
+    """What Git answers; None where there is no Git, or no repository, or it refuses."""
+    settings = [word for setting in SETTINGS for word in ("-c", setting)]
     try:
-        answer = subprocess.run(
-            ["git", *arguments],
-            env=os.environ | variables,
+        return subprocess.run(
+            ["git", "--literal-pathspecs", *settings, *arguments],
+            env={name: value for name, value in os.environ.items() if name not in IGNORED} | variables,
             capture_output=True,
-            encoding="utf-8",
-            errors="replace",
             check=True,
             timeout=30,
-        )
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.removesuffix("\n")
+
+
+def _line(*arguments: str) -> str | None:
+    """The one line that Git answers, without its end."""
+    answer = _git(*arguments)
+    return None if answer is None else os.fsdecode(answer).removesuffix("\n")

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 from tinyres.common.errors import UserError
 from tinyres.common.model_folder import DESCRIPTION
+from tinyres.tracking.address import shown_uri
+from tinyres.tracking.failures import failures_explained
 
 MLFLOW_URI = re.compile(r"runs:/(?P<run>[^/]+)(?P<path>/.+)?|models:/[^/@]+([/@][^/@]+)?")
-
-NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter of an alias
 
 
 @contextmanager
@@ -37,31 +37,23 @@ def model_folder(model: str) -> Iterator[Path]:
 
 def _download(name: str, place: Path) -> Path:
     """The model folder inside an MLflow model, which holds code as well; that is left alone."""
-    from tinyres.tracking.store import existing_uri  # before MLflow: it sets how long that waits for a server
-
-    import mlflow  # isort: skip  # seconds of imports, which a model's own folder can do without
-    from sqlalchemy.exc import SQLAlchemyError
-
     uri = MLFLOW_URI.fullmatch(name)
     if uri is None:
         raise UserError(f"{name!r} names no model; write runs:/RUN_ID, models:/NAME/VERSION or models:/NAME@ALIAS.")
-    store = existing_uri()
+    import mlflow  # seconds of imports, which a model's own folder can do without
+
+    from tinyres.tracking.store import connect
+
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    mlflow.set_tracking_uri(store)
-    missing = f"MLflow at {store} has no {name}; `make ui` shows what it has."
-    full = f"{name}/model" if uri["run"] and not uri["path"] else name
-    try:
+    missing = f"MLflow at {shown_uri()} has no {name}; `make ui` shows what it has."
+    holds_none = f"{name} holds no model; name a run that finished its training."
+    with failures_explained(missing):
+        client = connect(create=False)
         if uri["run"]:
-            mlflow.get_run(uri["run"])
-            missing = f"{name} holds no model; name a run that finished its training."
+            client.get_run(uri["run"])
+    full = f"{name}/model" if uri["run"] and not uri["path"] else name
+    with failures_explained(holds_none if uri["run"] else missing):
         mlflow.artifacts.download_artifacts(full, dst_path=str(place))
-    except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
-        if getattr(error, "error_code", None) in NOT_THERE:
-            raise UserError(missing) from None
-        reason = str(error).splitlines()[0][:200].rstrip(".")
-        raise UserError(
-            f"MLflow at {store} did not hand out {name} ({reason}); see that it runs and MLFLOW_TRACKING_URI names it."
-        ) from None
     found = sorted(place.glob(f"**/data/*/{DESCRIPTION}"))
     if not found:
         raise UserError(f"{name} holds no model of tinyres; name a run that finished its training.")

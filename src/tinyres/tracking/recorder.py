@@ -10,10 +10,11 @@ from tinyres.common.curves import EpochRecord
 from tinyres.common.model_folder import weights_hash
 from tinyres.common.training_record import Training
 from tinyres.params import Tracking
+from tinyres.tracking.failures import explain
 from tinyres.tracking.lineage import lineage_documents, lineage_tags
 from tinyres.tracking.recording import Recording, run_name
 from tinyres.tracking.spool import deliver, keep
-from tinyres.tracking.store import Store, now, trouble
+from tinyres.tracking.store import Store, now
 from tinyres.tracking.system import system_metrics
 
 PAUSE_SECONDS = 2.0  # between two batches of curves: someone who watches sees no difference
@@ -97,7 +98,7 @@ class MLflowRecord:
         )
         what = f"the training of {self.training.name}"
         if self.thread.is_alive():
-            keep([recording], what, trouble(TimeoutError("timed out")))
+            keep([recording], what, explain(TimeoutError("timed out")))
         else:
             deliver([recording], what)
 
@@ -116,7 +117,7 @@ class MLflowRecord:
                 pause = PAUSE_SECONDS
             except Exception as error:  # MLflow's own, or whatever its stores and their drivers raise
                 if not failed_before:
-                    print(f"warning: {trouble(error)}. The training goes on; its curves are sent again later.",
+                    print(f"warning: {explain(error)}. The training goes on; its curves are sent again later.",
                           file=sys.stderr)  # fmt: skip
                 failed_before, pause = True, RETRY_SECONDS
                 self.tried.set()

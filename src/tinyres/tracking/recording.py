@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tinyres.common.curves import EpochRecord
 from tinyres.common.hashes import hash_value
-from tinyres.tracking.store import WEIGHTS, Store, now, own_uri, tracking_uri
+from tinyres.tracking.address import own_uri, tracking_uri
+from tinyres.tracking.store import WEIGHTS, Store, now
 
 RECORDING = "tinyres.recording"
 
@@ -69,8 +70,8 @@ class Recording(BaseModel):
             print(f"note: MLflow holds no run of the weights in models/{self.name}; one was made from their stored "
                   "curves.", file=sys.stderr)  # fmt: skip
         if self.results is not None:
-            store.log_final(run_id, self.results.figures, self.results.tags, self.ended)
             store.log_files(run_id, self.results.files, self.results.folder)
+            store.log_final(run_id, self.results.figures, self.results.tags, self.ended, self.results.folder)
 
     def _send_training(self, store: Store) -> str:
         run_id = store.start_training_run(self.name, self.key, self.params, self.tags, self.run_name, self.started)

@@ -17,8 +17,10 @@ from filelock import FileLock
 from tinyres.common.atomic import replacing
 from tinyres.common.errors import UserError
 from tinyres.common.repository import project_root
+from tinyres.tracking.address import own_uri, tracking_uri
+from tinyres.tracking.failures import UnavailableError, explain
 from tinyres.tracking.recording import Recording
-from tinyres.tracking.store import Store, UnavailableError, own_uri, tracking_uri, trouble
+from tinyres.tracking.store import Store
 
 LOCK_SECONDS = 60  # as long as a stage waits for another one that is sending
 FILE = "recording.json"
@@ -45,7 +47,7 @@ def deliver(recordings: Sequence[Recording], what: str) -> None:
         for recording in recordings:
             recording.send(store)
     except Exception as error:  # MLflow's own, or whatever its stores and their drivers raise
-        keep(recordings, what, trouble(error))
+        keep(recordings, what, explain(error))
 
 
 def keep(recordings: Sequence[Recording], what: str, reason: str) -> None:
@@ -78,7 +80,7 @@ def sync() -> Iterator[Recording]:
             try:
                 _send(folder, recording, Store.open(recording.experiment))
             except Exception as error:  # as in `deliver`
-                reasons[recording.experiment] = trouble(error)
+                reasons[recording.experiment] = explain(error)
                 if isinstance(error, UnavailableError) or not isinstance(error, UserError):
                     break
             else:

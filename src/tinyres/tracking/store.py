@@ -1,9 +1,7 @@
 """One MLflow experiment, and what is written to it and found in it."""
 
 import logging
-import os
-import re
-import sys
+import math
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,59 +26,22 @@ from tinyres.common.errors import UserError
 from tinyres.common.model_folder import read_model_description
 from tinyres.common.repository import project_root
 from tinyres.params import flat
+from tinyres.tracking.address import existing_uri, is_database, sqlite_file, sqlite_uri, tracking_uri
+from tinyres.tracking.failures import UnavailableError, explain
 
 MODEL, TRAINING, WEIGHTS = "tinyres.model", "tinyres.training", "tinyres.weights"
 SERVING_NEEDS = ("mlflow", "numpy", "pydantic", "pyyaml", "safetensors", "torch", "torchvision")
 """What `tinyres.cli.serving` imports."""
+ARTIFACTS = "mlartifacts"  # the folder of artifacts at the repository's root, where no server keeps them
+ARTIFACT_ADDRESSES = (  # tables and columns of MLflow's database
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+RESULTS = "tinyres.results"  # tag of an experiment: how many results it has taken
 FINAL = "final/"  # prefix of metrics that `evaluate` adds, apart from the curves of the same names
-DATABASES = ("sqlite:", "postgresql:", "postgresql+", "mysql:", "mysql+", "mssql:", "mssql+")
-TROUBLES = (  # what errors of HTTP, SQL and MLflow say, what that means, and the remedy
-    (r"unsupported URI|Invalid url|Could not parse|Failed to parse|[Ff]ilesystem tracking backend",
-     "is no address of a store", "set MLFLOW_TRACKING_URI to http://…, postgresql://… or sqlite:////…"),
-    (r"No module named", "needs a database driver that is not installed", "install it, or use a server (http://…)"),
-    (r"error code 40[13]", "refused the credentials",
-     "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"),
-    (r"password authentication failed|no password supplied|Access denied for user", "refused the credentials",
-     "correct the user and the password in MLFLOW_TRACKING_URI"),
-    (r"out-of-date database schema|locate revision", "was made by another version of MLflow",
-     "back it up and run `mlflow db upgrade {uri}`, or use the version that made it"),
-    (r"unable to open database|readonly database|Read-only file system|Permission denied", "cannot be written",
-     "allow writing there"),
-    (r"Failed to resolve|could not translate host", "has an unknown host", "correct MLFLOW_TRACKING_URI"),
-    (r"timed out|[Tt]imeout", "did not answer in time", "see that it runs"),
-    (r"[Cc]onnection|[Cc]onnect to|RemoteDisconnected|error code 50[234]", "cannot be reached", "see that it runs"),
-)  # fmt: skip
-
-
-def tracking_uri() -> str:
-    """`MLFLOW_TRACKING_URI`, or the repository's own store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or own_uri()
-
-
-def existing_uri() -> str:
-    """The URI of a store to read; of an SQLite file that is not there, MLflow's client would make an empty one.
-
-    Raises:
-        UserError: there is no such file.
-    """
-    uri = tracking_uri()
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        raise UserError(f"There is no MLflow store at {uri}; run `dvc repro` first, or set MLFLOW_TRACKING_URI.")
-    return uri
-
-
-def own_uri() -> str:
-    """The SQLite file at the repository's root."""
-    return f"sqlite:///{project_root() / 'mlflow.db'}"
-
-
-def shown_uri() -> str:
-    """The tracking URI without a password, for messages."""
-    return re.sub(r"(?<=://)([^/@:]+):.*@", r"\1:***@", tracking_uri())
-
-
-class UnavailableError(UserError):
-    """The store cannot be used, whatever is asked of it."""
 
 
 @dataclass(frozen=True)
@@ -94,32 +55,27 @@ class Store:
     def open(cls, experiment: str, create: bool = True) -> "Store":
         """Connect, and create the experiment if there is none.
 
-        A fresh SQLite store is set up under a file lock, since its migrations fail when two processes begin at once,
-        and with an absolute place for artifacts, since by default that would be the temporary folder of whichever
-        experiment came first.
+        Its artifacts have an absolute place: by default that would be the temporary folder of whichever DVC experiment
+        came first.
 
         Raises:
             UserError: the experiment was deleted in the UI, or does not exist and shall not be created.
             UnavailableError: the store cannot be reached, or used by this version of MLflow.
         """
         try:
-            return cls._connected(experiment, create)
+            return cls._opened(experiment, create)
         except UserError:
             raise
         except Exception as error:  # MLflow's own, or whatever its stores and their drivers raise
-            raise UnavailableError(f"{trouble(error)}.") from None
+            raise UnavailableError(f"{explain(error)}.") from None
 
     @classmethod
-    def _connected(cls, experiment: str, create: bool) -> "Store":
-        uri, root = tracking_uri() if create else existing_uri(), project_root()
-        mlflow.set_tracking_uri(uri)
-        with FileLock(root / "mlflow.lock"):
-            _try_database(uri)
-            client = MlflowClient(uri)
+    def _opened(cls, experiment: str, create: bool) -> "Store":
+        client = connect(create)
+        with store_lock():
             found = client.get_experiment_by_name(experiment)
             if found is None and create:
-                local = uri.startswith(DATABASES)
-                place = (root / "mlartifacts" / experiment).as_uri() if local else None
+                place = (project_root() / ARTIFACTS / experiment).as_uri() if is_database(tracking_uri()) else None
                 return cls(client, client.create_experiment(experiment, artifact_location=place))
         if found is None:
             names = ", ".join(sorted(each.name for each in client.search_experiments())) or "none"
@@ -132,13 +88,20 @@ class Store:
         return cls(client, found.experiment_id)
 
     def runs_with(self, tags: Mapping[str, str], status: str | None = None) -> list[Run]:
-        """Runs that carry all of the tags, newest first."""
+        """All runs that carry all of the tags, newest first."""
         terms = [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
         if status is not None:
             terms.append(f"attributes.status = '{status}'")
-        return list(
-            self.client.search_runs([self.experiment_id], " and ".join(terms), order_by=["attributes.start_time DESC"])
-        )
+        runs: list[Run] = []
+        token = None
+        while True:  # MLflow hands them out by the thousand
+            page = self.client.search_runs(
+                [self.experiment_id], " and ".join(terms), order_by=["attributes.start_time DESC"], page_token=token
+            )
+            runs += page
+            token = page.token
+            if not token:
+                return runs
 
     def start_training_run(
         self,
@@ -182,12 +145,50 @@ class Store:
             self.client.log_batch(run_id, metrics=metrics[start : start + 1000])
 
     def log_final(
-        self, run_id: str, figures: Mapping[str, float], tags: Mapping[str, str], at: int | None = None
+        self,
+        run_id: str,
+        figures: Mapping[str, float],
+        tags: Mapping[str, str],
+        at: int | None = None,
+        folder: str | None = None,
     ) -> None:
-        """Log single figures under `final/`, and tags; the same again `at` the same millisecond adds nothing."""
+        """Log single figures under `final/`, and tags. The figures logged last are the run's, whatever the clocks say.
+
+        Of several values of a metric MLflow shows the one of the highest step, then of the latest time, then the larger
+        one. So the step is the number of the results in this experiment.
+
+        Args:
+            run_id: the run.
+            figures: the same ones, sent again with the same time, are not added twice, and their tags are left alone.
+            tags: further tags of the run.
+            at: milliseconds since 1970; by default now.
+            folder: the stage that found them, if its results are to be told apart by their order; see `order_tag`.
+        """
         at = now() if at is None else at
-        metrics = [Metric(FINAL + name, value, at, 0) for name, value in figures.items()]
-        self.client.log_batch(run_id, metrics=metrics, tags=[RunTag(name, value) for name, value in tags.items()])
+        all_tags, step = dict(tags), 0
+        if figures:
+            if self._holds(run_id, figures, at):
+                return
+            step = self._number_of_results()
+            if folder is not None:
+                all_tags[order_tag(folder)] = str(step)
+        metrics = [Metric(FINAL + name, value, at, step) for name, value in figures.items()]
+        self.client.log_batch(run_id, metrics=metrics, tags=[RunTag(name, value) for name, value in all_tags.items()])
+
+    def _holds(self, run_id: str, figures: Mapping[str, float], at: int) -> bool:
+        """Whether just these figures were logged with this time already."""
+        return all(
+            any(point.timestamp == at and _equal(point.value, value) for point in
+                self.client.get_metric_history(run_id, FINAL + name))
+            for name, value in figures.items()
+        )  # fmt: skip
+
+    def _number_of_results(self) -> int:
+        """The next number, from 1."""
+        with store_lock():
+            number = int(self.client.get_experiment(self.experiment_id).tags.get(RESULTS, "0")) + 1
+            self.client.set_experiment_tag(self.experiment_id, RESULTS, str(number))
+        return number
 
     def log_files(self, run_id: str, files: Sequence[Path], folder: str) -> None:
         """Copy files into the run's artifacts."""
@@ -200,8 +201,11 @@ class Store:
             self.client.log_text(run_id, text, place)
 
     def log_model(self, run_id: str, folder: Path) -> None:
-        """Store a model folder as an MLflow model: uint8 images N×H×W×3 in, class probabilities N×K out. A run that
-        has its model already keeps it.
+        """Store a model folder as an MLflow model: images N×H×W×3 of whole numbers from 0 to 255 in, class
+        probabilities N×K out. A run that has its model already keeps it.
+
+        The signature takes whatever comes, since MLflow's server casts JSON to the type of a stricter one before the
+        model sees it, and so makes black images of numbers from 0 to 1; the model itself refuses what is no image.
 
         The folder's own two files are what is stored and what `tinyres.cli.serving` loads: one copy of the weights,
         nothing to unpickle, and `tinyres predict` finds all that it needs. The package's code travels along, for those
@@ -210,7 +214,7 @@ class Store:
         if self.models_of(run_id):
             return
         description = read_model_description(folder)
-        images = TensorSpec(np.dtype(np.uint8), (-1, *description.image_size, 3))
+        images = TensorSpec(np.dtype(object), (-1,))
         probabilities = TensorSpec(np.dtype(np.float32), (-1, len(description.classes)))
         # Both by id: `mlflow.start_run` would end the run, and end it as failed where the server goes away meanwhile.
         params = self.client.get_run(run_id).data.params
@@ -239,51 +243,93 @@ class Store:
         self.client.set_terminated(run_id, end_time=at)
 
 
+def order_tag(folder: str) -> str:
+    """The tag of a run with the number of the results that a stage last found for it: the newest has the highest."""
+    return f"tinyres.order.{folder}"
+
+
+def _equal(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
 def now() -> int:
     """Milliseconds since 1970, MLflow's unit of time."""
     return int(time.time() * 1000)
 
 
+def connect(create: bool = True) -> MlflowClient:
+    """A client of the store.
+
+    A fresh SQLite store is set up under a file lock, since MLflow's migrations fail when two processes begin at once.
+
+    Args:
+        create: whether to make an SQLite file where there is none.
+
+    Raises:
+        UserError: there is no such file, and none shall be made.
+        Exception: MLflow's own, or whatever its stores and their drivers raise.
+    """
+    uri = tracking_uri() if create else existing_uri()
+    mlflow.set_tracking_uri(uri)
+    with store_lock():
+        _try_database(uri)
+        client = MlflowClient(uri)
+        _follow_repository(uri)
+    return client
+
+
+@contextmanager
+def store_lock() -> Iterator[None]:
+    """One process at a time looks and then writes; MLflow itself does not see to that."""
+    with FileLock(project_root() / "mlflow.lock"):
+        yield
+
+
 def _try_database(uri: str) -> None:
     """Connect once to a database that the URI names: MLflow itself tries it 15 times, for nearly two hours."""
-    if not uri.startswith(DATABASES):
+    if not is_database(uri):
         return
-    if uri.startswith("sqlite:///"):
-        _make_sqlite(Path(uri.removeprefix("sqlite:///")))
-    engine = sqlalchemy.create_engine(uri)
-    try:
+    if file := sqlite_file(uri):
+        _make_sqlite(file)
+    with _engine(uri) as engine:
         engine.connect().close()
-    finally:
-        engine.dispose()
 
 
 def _make_sqlite(file: Path) -> None:
     """A fresh store where there is none, whole or not at all: one left amid MLflow's migrations is of no use later."""
     if not file.exists():
         with replacing(file) as draft:
-            MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+            MlflowClient(sqlite_uri(draft)).search_experiments(max_results=1)
 
 
-def trouble(error: Exception) -> str:
-    """Why MLflow could not be used and what to do about it: a sentence without its full stop."""
-    if isinstance(error, UserError):
-        return str(error).rstrip(".")
-    text = str(error)
-    for pattern, reason, remedy in TROUBLES:
-        if re.search(pattern, text):
-            return f"MLflow at {shown_uri()} {reason}; {remedy.format(uri=shown_uri())}"
-    first = (text.splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-    return f"MLflow at {shown_uri()} failed ({first}); see what its log says"
+def _follow_repository(uri: str) -> None:
+    """Let artifacts be found and written where the repository is now, if its store was moved or copied with it.
+
+    MLflow stores their addresses whole. Those of an experiment that this project made end in
+    `mlartifacts/<experiment>`; what stands before is where the repository was.
+    """
+    file, here = sqlite_file(uri), (project_root() / ARTIFACTS).as_uri()
+    if file is None or not file.is_relative_to(project_root()):
+        return
+    with _engine(uri) as engine, engine.connect() as connection:
+        found = connection.execute(sqlalchemy.text("SELECT name, artifact_location FROM experiments")).all()
+        ends = [(place or "", (Path("/") / ARTIFACTS / name).as_uri().removeprefix("file://")) for name, place in found]
+        roots = {place.removesuffix(end) for place, end in ends if place.startswith("file:") and place.endswith(end)}
+        for before in {f"{root}/{ARTIFACTS}" for root in roots} - {here}:
+            for table, column in ARTIFACT_ADDRESSES:
+                moved = f"UPDATE {table} SET {column} = :here || substr({column}, length(:before) + 1)"
+                inside = f"WHERE substr({column}, 1, length(:before) + 1) = :before || '/'"
+                connection.execute(sqlalchemy.text(f"{moved} {inside}"), {"here": here, "before": before})
+        connection.commit()
 
 
 @contextmanager
-def never_in_the_way(what: str) -> Iterator[None]:
-    """Run the body; if tracking fails, say so in one sentence and go on: no trained model is lost to it."""
+def _engine(uri: str) -> Iterator[sqlalchemy.Engine]:
+    engine = sqlalchemy.create_engine(uri)
     try:
-        yield
-    except Exception as error:  # MLflow's own, or whatever its stores and their drivers raise
-        print(f"warning: MLflow did not take {what}: {trouble(error)}, then `dvc repro -f evaluate` adds them.",
-              file=sys.stderr)  # fmt: skip
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-from tinyres.tracking.store import tracking_uri
+from tinyres.tracking.address import tracking_uri
 
 
 @contextmanager

@@ -10,7 +10,7 @@ NOT_MOVED = 3
 DESCRIPTION = (
     "Make a run's model the champion of its name in MLflow's registry if it is more accurate than the current "
     "champion, that is, if the paired 95 % interval of the difference on the same test images lies above 0. If there "
-    "is no champion yet, it becomes the champion at once. `tinyres predict` takes the champion as "
+    "is no champion on these images yet, it becomes the champion at once. `tinyres predict` takes the champion as "
     "models:/NAME@champion."
 )
 STATUS = (
@@ -30,6 +30,7 @@ def add(commands: Commands) -> None:
     promote.add_argument(
         "run_id", metavar="RUN", help="id of the run that trained it (`tinyres table --runs` lists runs)"
     )
+    promote.add_argument("--force", action="store_true", help="make it the champion of its name without a comparison")
     promote.set_defaults(run=run)
 
 
@@ -37,6 +38,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Print, in one sentence, whether the champion changes and why."""
     from tinyres.cli.promotion import promote
 
-    verdict = promote(arguments.run_id.removeprefix("runs:/"))
+    verdict = promote(arguments.run_id.removeprefix("runs:/"), arguments.force)
     print(verdict.sentence)
     sys.exit(0 if verdict.moved else NOT_MOVED)

@@ -4,8 +4,9 @@ import sys
 
 from mlflow.entities import Run
 
+from tinyres.tracking.failures import explain
 from tinyres.tracking.lineage import EXPERIMENT, STAGE
-from tinyres.tracking.store import TRAINING, Store, trouble
+from tinyres.tracking.store import TRAINING, Store
 from tinyres.training.checkpoint_store import CheckpointStore
 
 
@@ -50,5 +51,5 @@ class Curves:
 
     def _tell(self, error: Exception) -> None:
         if not self.failed_before:
-            print(f"warning: {trouble(error)}. The trial goes on, and is not pruned meanwhile.", file=sys.stderr)
+            print(f"warning: {explain(error)}. The trial goes on, and is not pruned meanwhile.", file=sys.stderr)
         self.failed_before = True

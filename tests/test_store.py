@@ -1,0 +1,236 @@
+"""Where the MLflow store is, in whatever folder; and which of several evaluations it shows."""
+
+import math
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow.tracking import MlflowClient
+from mlflow.tracking._tracking_service import utils
+from sqlalchemy import make_url
+
+from tinyres.evaluation.comparison import EVALUATION, evaluation_tag, latest_comparison
+from tinyres.tracking import store as store_module
+from tinyres.tracking.address import own_uri, sqlite_file, sqlite_uri, tracking_uri
+from tinyres.tracking.recording import Recording, Results
+from tinyres.tracking.store import WEIGHTS, Store, connect
+
+NAMES = ["plain", "a b", "a%20b", "a%2Fb", "a?b", "a#b", "größe", "中文", "a'b", 'a"b', "a&b=c", "a;b", "a+b", "a@b:c",
+         "a\\b", "%41%", "?x=1#%20 é"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with nothing in it: making one takes MLflow seconds."""
+    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
+
+
+def repository_at(folder: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with an empty store, as the one in use."""
+    folder.mkdir(parents=True)
+    shutil.copyfile(empty, folder / "mlflow.db")
+    use(folder, monkeypatch)
+    return folder
+
+
+def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+
+
+@pytest.fixture
+def here(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return repository_at(tmp_path / "here", empty, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("uri", "file"),
+    [
+        ("sqlite:///mlflow.db", "mlflow.db"),
+        ("sqlite:///./mlflow.db", "mlflow.db"),
+        ("sqlite:///runs/../mlflow.db", "mlflow.db"),
+        ("sqlite:///runs/all.db", "runs/all.db"),
+        ("sqlite:///../all.db", "../all.db"),
+        ("sqlite+pysqlite:///my%20runs.db", "my runs.db"),
+    ],
+)
+def test_a_relative_store_is_the_repositorys_wherever_the_process_works(tmp_path, monkeypatch, uri, file):
+    use(tmp_path / "repository", monkeypatch)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    found = sqlite_file(tracking_uri())
+    assert found == Path(os.path.normpath(tmp_path / "repository" / file))
+    assert (tracking_uri() == own_uri()) == (file == "mlflow.db")
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://host:5000", "postgresql://me@host/runs", "sqlite:////abs/a.db", "sqlite://", "sqlite:///:memory:"]
+)
+def test_other_stores_are_what_they_are_called(monkeypatch, uri):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert tracking_uri() == uri
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_sqlalchemy_opens_the_file_that_is_meant(name):
+    file = Path(os.path.normpath(Path("/folder") / name.replace("/", "%")))
+    uri = sqlite_uri(file)
+    assert make_url(uri.replace("\n", "%0A")).database == str(file) or "\n" in name
+    assert sqlite_file(uri) == file
+    assert unquote(uri.partition(":///")[2]) == str(file)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_repository_has_its_store_and_its_artifacts_in_any_folder(tmp_path, empty, monkeypatch, name):
+    root = repository_at(tmp_path / name, empty, monkeypatch)
+    before = {file for file in tmp_path.rglob("*") if root not in (file, *file.parents)}
+    store = Store.open("some")
+    run_id = store.start_training_run("net", "key", {}, {})
+    store.log_texts(run_id, {"lineage/params.yaml": "seed: 0"})
+    assert (root / "mlartifacts/some" / run_id / "artifacts/lineage/params.yaml").read_text() == "seed: 0"
+    assert Path(store.client.download_artifacts(run_id, "lineage/params.yaml")).read_text() == "seed: 0"
+    assert [run.info.run_id for run in Store.open("some", create=False).runs_with({})] == [run_id]
+    assert {file for file in tmp_path.rglob("*") if root not in (file, *file.parents)} == before
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["moved", "copied"])
+@pytest.mark.parametrize("name", ["there", "a%20b é?"])
+def test_artifacts_are_found_and_written_where_the_repository_is_now(here, tmp_path, monkeypatch, name, kept):
+    names = ("some", "a/b: 'c'")
+    runs = {}
+    for experiment in names:
+        store = Store.open(experiment)
+        runs[experiment] = store.start_training_run("net", "key", {}, {})
+        store.log_texts(runs[experiment], {"early.txt": "early"})
+        store.client.create_logged_model(store.experiment_id, "model", runs[experiment])
+    there = tmp_path / name
+    (shutil.copytree if kept else shutil.move)(here, there)
+    listed = sorted(file for file in here.rglob("*") if file.is_file()) if kept else []
+    use(there, monkeypatch)
+    utils._artifact_repos_cache.clear()  # MLflow's memory of this process; who works there is another one
+    for experiment, run_id in runs.items():
+        store = Store.open(experiment)
+        (early,) = there.glob(f"mlartifacts/**/{run_id}/artifacts/early.txt")
+        early.write_text("edited there")
+        assert Path(store.client.download_artifacts(run_id, "early.txt")).read_text() == "edited there"
+        store.log_texts(run_id, {"late.txt": "late"})
+        other = store.start_training_run("net", "another key", {}, {})
+        store.log_texts(other, {"new.txt": "new"})
+        (model,) = store.client.search_logged_models([store.experiment_id])
+        assert model.artifact_location.startswith((there / "mlartifacts").as_uri())
+        for each, file in ((run_id, "late.txt"), (other, "new.txt")):
+            (found,) = there.glob(f"mlartifacts/**/{each}/artifacts/{file}")
+            assert Path(store.client.download_artifacts(each, file)).read_text() == found.read_text()
+    assert here.exists() == kept
+    if kept:
+        assert [file for file in sorted(here.rglob("*")) if file.is_file()] == listed
+
+
+def test_another_store_keeps_its_addresses(here, tmp_path, monkeypatch):
+    """It is not the repository's, so it did not move with it."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/shared.db")
+    shutil.copyfile(here / "mlflow.db", tmp_path / "shared.db")
+    before = Store.open("some").client.get_experiment_by_name("some").artifact_location
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "other"))
+    assert Store.open("some").client.get_experiment_by_name("some").artifact_location == before
+
+
+def results(at: int, figure: float, tags: dict[str, str] | None = None) -> Recording:
+    """What `evaluate` found out about the weights "w"."""
+    found = Results(figures={"test_accuracy": figure}, tags=tags or {}, files=[], folder="evaluate")
+    return Recording(experiment="some", name="net", key="k", params={"seed": 0}, tags={}, documents={}, history=[],
+                     weights="w", run_name="net", started=0, ended=at, results=found)  # fmt: skip
+
+
+def trained(store: Store) -> str:
+    run_id = store.start_training_run("net", "k", {"seed": 0}, {WEIGHTS: "w"})
+    store.finish(run_id)
+    return run_id
+
+
+@pytest.mark.parametrize("times", [(1, 2), (2, 1), (1, 1)], ids=["later", "earlier", "the same millisecond"])
+@pytest.mark.parametrize("figures", [(0.9, 0.3), (0.3, 0.9), (math.nan, -1.0), (1.0, math.nan)], ids=str)
+def test_the_figures_that_were_sent_last_are_the_runs_whatever_the_clocks_say(here, times, figures):
+    store = Store.open("some")
+    run_id = trained(store)
+    for at, figure in zip(times, figures, strict=True):
+        results(at, figure).send(store)
+    assert store.client.get_run(run_id).data.metrics["final/test_accuracy"] == pytest.approx(figures[1], nan_ok=True)
+
+
+def test_results_that_come_after_those_of_an_older_version_are_the_newest(here):
+    """It logged them all at step 0."""
+    store = Store.open("some")
+    run_id = trained(store)
+    store.client.log_metric(run_id, "final/test_accuracy", 0.9, timestamp=10**13, step=0)
+    results(1, 0.3).send(store)
+    assert store.client.get_run(run_id).data.metrics["final/test_accuracy"] == 0.3
+
+
+def test_results_sent_twice_are_added_once_and_do_not_come_back(here):
+    """As after a process that was killed between sending a recording and removing it."""
+    store = Store.open("some")
+    run_id = trained(store)
+    first, second = results(5, 0.9, {"which": "first"}), results(5, 0.3, {"which": "second"})
+    for each in (first, second, first):
+        each.send(store)
+    run = store.client.get_run(run_id)
+    assert (run.data.metrics["final/test_accuracy"], run.data.tags["which"]) == (0.3, "second")
+    assert len(store.client.get_metric_history(run_id, "final/test_accuracy")) == 2
+
+
+def test_the_table_is_of_the_evaluation_that_was_sent_last_whatever_the_clocks_say(here):
+    store = Store.open("some")
+    for seed, (day, figure) in enumerate([("2031-01-01", 0.9), ("2021-01-01", 0.3)]):
+        run_id = store.start_training_run("net", f"k{seed}", {"seed": 0, "lr": seed}, {WEIGHTS: f"w{seed}"})
+        tag = evaluation_tag(["net"], None)[EVALUATION].replace('"at": "20', f'"at": "{day}T20')
+        results(1, figure, {EVALUATION: tag}).model_copy(update={"weights": f"w{seed}"}).send(store)
+        assert run_id
+    comparison = latest_comparison("some")
+    assert comparison.figures == {"net": {0: {"test_accuracy": 0.3}}}
+    assert [names for _, names in comparison.left_out] == [["lr"]]
+
+
+def test_a_run_on_other_images_is_left_out_and_the_images_are_named_first(here):
+    store = Store.open("some")
+    for number, (seed, images, data, flip) in enumerate(
+        [
+            (0, "mammals", "m", 0.5),
+            (1, "mammals", "m", 0.0),
+            (0, "all", "a2", 0.0),
+            (1, "all", "b", 0.0),
+            (0, "all", "a", 0),
+        ]
+    ):
+        tags = {"tinyres.test_images": images, "tinyres.data": data} | evaluation_tag(["net"], None)
+        run_id = store.start_training_run("net", str(number), {"seed": seed, "flip": float(flip)}, {})
+        store.log_final(run_id, {"test_accuracy": number / 10}, tags)
+    comparison = latest_comparison("some")
+    assert comparison.figures == {"net": {0: {"test_accuracy": 0.4}, 1: {"test_accuracy": 0.3}}}
+    assert [names for _, names in comparison.left_out] == [
+        ["the training data"],
+        ["the test images"],
+        ["the test images", "the training data", "flip"],
+    ]
+
+
+def test_more_runs_than_mlflow_hands_out_at_once_are_all_found(here, monkeypatch):
+    store = Store.open("some")
+    ids = {store.start_training_run("net", str(number), {}, {}) for number in range(5)}
+    real = store.client.search_runs
+    monkeypatch.setattr(store.client, "search_runs", lambda *a, **k: real(*a, **(k | {"max_results": 2})))
+    assert {run.info.run_id for run in store.runs_with({})} == ids
+
+
+def test_what_only_reads_makes_no_store(tmp_path, monkeypatch):
+    use(tmp_path, monkeypatch)
+    with pytest.raises(store_module.UserError, match="There is no MLflow store at"):
+        connect(create=False)
+    assert list(tmp_path.iterdir()) == []
