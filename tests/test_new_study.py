@@ -135,10 +135,12 @@ def test_pictures_that_cannot_be_read_are_named_with_the_remedy_and_not_counted(
     broken.write_bytes(broken.read_bytes()[:200])
     study = write_study(repository, "mine", pictures)
     assert study.pictures == "10 classes, 39 training and 10 test images of 8×8"
-    assert study.remarks == [
+    reason, summary = study.remarks
+    assert reason.startswith(f"unreadable: {broken} cannot be read (")
+    assert summary == (
         f"note: 1 of 50 images in {pictures} cannot be read: one/{broken.name}; "
         "mend or remove them, or set data.unreadable to skip."
-    ]
+    )
 
 
 def test_what_is_passed_over_is_told(repository, pictures):

@@ -1,4 +1,4 @@
-"""A new study: the root's graph and parameters, turned to one's own pictures.
+"""Write a new study: the root's graph and parameters, adapted to one's own pictures.
 
 Both files are made from the root's own, comments included, so that they are never behind the code.
 """
@@ -17,7 +17,7 @@ from ruamel.yaml.comments import CommentedMap
 from tinyres.common.atomic import replacing
 from tinyres.common.errors import UserError
 from tinyres.params import validate_params
-from tinyres.sources.folder_layout import check_classes, find_images
+from tinyres.sources.folder_layout import SHOWN, check_classes, find_images
 from tinyres.sources.image_folder import Size, in_one_sentence, sizes_of, tests_among
 
 SMALLEST, LARGEST = 28, 64  # pixels of the sides that a study starts with where the pictures have no size in common
@@ -27,7 +27,7 @@ UP = "../.."  # from a study's folder to the repository
 
 @dataclass(frozen=True)
 class Study:
-    """What was written."""
+    """A study that was written."""
 
     folder: Path
     """From the repository's root."""
@@ -38,8 +38,8 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What reading all pictures once tells."""
+class Survey:
+    """What reading all pictures once has shown."""
 
     tests: int
     """Images that will be tested on."""
@@ -64,19 +64,19 @@ def write_study(root: Path, name: str, images: Path) -> Study:
     if os.path.lexists(target):
         raise UserError(f"studies/{name} exists already; choose another name, or remove it first.")
     params, graph = _read(root / "params.yaml"), _read(root / "dvc.yaml")
-    look = look_at(images, params["data"]["test"])
+    survey = survey_images(images, params["data"]["test"])
     folder = _path_from(target, images, root)
-    _change_graph(graph, name, folder, look, params)
-    _change_params(params, name, folder, look)
+    _change_graph(graph, name, folder, survey, params)
+    _change_params(params, name, folder, survey)
     with replacing(target) as draft:
         draft.mkdir()
         _write(draft / "params.yaml", params)
         _write(draft / "dvc.yaml", graph)
-    return Study(Path("studies") / name, look.words, look.remarks)
+    return Study(Path("studies") / name, survey.words, survey.remarks)
 
 
-def look_at(folder: Path, share: float) -> Look:
-    """Classes, counts and sizes of the pictures in a folder; `share` is tested on where there is no `test/`.
+def survey_images(folder: Path, share: float) -> Survey:
+    """Read a folder's pictures; of a folder without test images, the given share is tested on.
 
     Pictures that cannot be read are named, and not counted.
 
@@ -93,6 +93,7 @@ def look_at(folder: Path, share: float) -> Look:
     layout = layout.without(set(unreadable))
     check_classes(layout)
     if unreadable:
+        remarks += [f"unreadable: {sentence}" for sentence in list(unreadable.values())[:SHOWN]]
         remarks.append(f"note: {in_one_sentence(unreadable, total, folder)}")
     sizes = Counter(by_name.values())
     tested = layout.images.get("test")
@@ -101,7 +102,7 @@ def look_at(folder: Path, share: float) -> Look:
     side = _side_for(sizes)
     each = "×".join(map(str, reversed(next(iter(sizes))))) if len(sizes) == 1 else f"{len(sizes):,} different sizes"
     words = f"{len(classes)} classes, {len(by_name) - tests:,} training and {tests:,} test images of {each}"
-    return Look(tests, side, words + (f", brought to {side}×{side}" if side else ""), remarks)
+    return Survey(tests, side, words + (f", brought to {side}×{side}" if side else ""), remarks)
 
 
 def _side_for(sizes: Counter[Size]) -> int | None:
@@ -120,18 +121,18 @@ def _path_from(study: Path, folder: Path, root: Path) -> str:
     return Path(os.path.normpath(folder)).as_posix()
 
 
-def _change_params(params: CommentedMap, name: str, folder: str, look: Look) -> None:
+def _change_params(params: CommentedMap, name: str, folder: str, survey: Survey) -> None:
     params.yaml_set_start_comment(
-        f"{name}: one's own pictures, {look.words}.\n"
+        f"{name}: one's own pictures, {survey.words}.\n"
         "src/tinyres/params/schema.py says what each parameter means, with its range and unit."
     )
     _set(params["data"], "source", "image_folder")
     _set(params["data"], "folder", folder)
-    _set(params["subset"], "image_size", look.image_size)
+    _set(params["subset"], "image_size", survey.image_size)
     _set(params["evaluate"], "reference", None)
     _set(params["tracking"], "experiment", name)
     # t-SNE takes three neighbours for each unit of the perplexity from the images that there are.
-    params["embed"]["perplexity"] = max(1, min(params["embed"]["perplexity"], (look.tests - 1) // 3))
+    params["embed"]["perplexity"] = max(1, min(params["embed"]["perplexity"], (survey.tests - 1) // 3))
     validate_params(YAML(typ="safe").load(_text(params)))
 
 
@@ -141,9 +142,9 @@ def _set(section: CommentedMap, key: str, value: Any) -> None:
     section.ca.items.pop(key, None)
 
 
-def _change_graph(graph: CommentedMap, name: str, folder: str, look: Look, root: Any) -> None:
+def _change_graph(graph: CommentedMap, name: str, folder: str, survey: Survey, root: Any) -> None:
     graph.yaml_set_start_comment(
-        f"{name}: one's own pictures, {look.words}.\n"
+        f"{name}: one's own pictures, {survey.words}.\n"
         "The root's graph, with the pictures as its first dependency, so that changed ones are noticed. Nothing is\n"
         "cached here, so that its dvc.lock can go into Git: with a lock but without its cache, `dvc exp apply` would\n"
         "fail in a fresh clone."

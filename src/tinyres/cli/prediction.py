@@ -1,4 +1,4 @@
-"""What a stored model makes of image files: `tinyres predict`."""
+"""Classify image files with a stored model, for `tinyres predict`."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ BATCH_SIZE = 100  # files read before the network runs once; what bounds the mem
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one file: either classes or an error."""
+    """The prediction for one file: either classes or an error."""
 
     file: Path
     classes: list[tuple[str, float]]
@@ -30,7 +30,7 @@ class Prediction:
 
 
 def predictions(model: ServedModel, files: Sequence[Path], top: int = TOP) -> Iterator[Prediction]:
-    """One answer per file, in the order of the files, a batch in memory at a time."""
+    """Yield a prediction per file, in the order of the files, with one batch in memory at a time."""
     for start in range(0, len(files), BATCH_SIZE):
         some = files[start : start + BATCH_SIZE]
         read = [_read(file, model.description.image_size) for file in some]
@@ -45,7 +45,7 @@ def predictions(model: ServedModel, files: Sequence[Path], top: int = TOP) -> It
 
 
 def _read(file: Path, size: tuple[int, int]) -> Photograph | str:
-    """The image, or why there is none."""
+    """Read an image, or return a sentence on why it cannot be read."""
     try:
         return read_photograph(file, size)
     except UserError as error:
@@ -53,13 +53,13 @@ def _read(file: Path, size: tuple[int, int]) -> Photograph | str:
 
 
 def most_probable(probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> list[tuple[str, float]]:
-    """The `top` likeliest classes with their probabilities (K), highest first; ties by label."""
+    """Return the `top` most probable classes of K probabilities, highest first; ties are in the order of labels."""
     order = np.argsort(-probabilities, kind="stable")[:top]
     return [(classes[label], float(probabilities[label])) for label in order]
 
 
 def as_json(prediction: Prediction, model: str) -> str:
-    """One line: image, model, predictions (class and probability), note, error; the last two may be null."""
+    """Format a prediction as a line of JSON: image, model, predictions (class, probability), note, error."""
     return json.dumps({
         "image": str(prediction.file),
         "model": model,
@@ -70,12 +70,12 @@ def as_json(prediction: Prediction, model: str) -> str:
 
 
 def as_text(prediction: Prediction) -> str:
-    """The file's name and a line per class."""
+    """Format a prediction as the file's name and a line per class."""
     note = f" ({prediction.note})" if prediction.note else ""
     lines = [f"{share:8.2%}  {name}" for name, share in prediction.classes]
     return "\n".join([f"{printable(prediction.file)}{note}", *lines])
 
 
 def printable(file: Path | str) -> str:
-    """A file's name with `?` for bytes that are no UTF-8, which no terminal or picture takes."""
+    """Replace by `?` the bytes of a file's name that are not UTF-8, which no terminal or figure can show."""
     return str(file).encode(errors="replace").decode()

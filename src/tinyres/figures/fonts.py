@@ -33,13 +33,13 @@ def choose_fonts(figure: Figure) -> None:
 
 
 def _lacking(font: str, letters: set[str]) -> set[str]:
-    """The letters of which a font file has no glyph."""
+    """Return the letters for which a font file has no glyph."""
     face = font_manager.get_font(font)
     return {letter for letter in letters if not face.get_char_index(ord(letter))}
 
 
 def _fonts_for(letters: set[str]) -> Iterator[FontEntry]:
-    """As few installed fonts as it takes: each has most of the letters that those before it lack."""
+    """Yield installed fonts, each the one with most of the letters that those before it lack."""
     while letters:
         left = {font: _lacking(font.fname, letters) for font in _upright_fonts()}
         best = min(left, key=lambda font: len(left[font]), default=None)
@@ -51,7 +51,7 @@ def _fonts_for(letters: set[str]) -> Iterator[FontEntry]:
 
 @cache
 def _upright_fonts() -> list[FontEntry]:
-    """Installed fonts of usual weight that can be scaled, those without serifs first.
+    """Return the installed fonts of regular weight that can be scaled, those without serifs first.
 
     matplotlib keeps a list of fonts for months; what was installed since is added to it.
     """
@@ -75,7 +75,7 @@ def _can_be_scaled(file: str) -> bool:
 
 
 def _remedy(letter: str) -> tuple[str, str]:
-    """What kind of letter it is, and a font that has it."""
+    """Return the letter's kind and a font that has it."""
     if unicodedata.name(letter, "").startswith(EAST_ASIAN):
         return "Chinese, Japanese and Korean letters", "Noto Sans CJK (Debian's fonts-noto-cjk)"
     return "some letters of these names", "Noto Sans (Debian's fonts-noto)"

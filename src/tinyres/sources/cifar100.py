@@ -97,7 +97,7 @@ def _write_verified(stream: IO[bytes], file: Path, location: str) -> None:
 
 
 def read(folder: Path) -> Source:
-    """All of CIFAR-100 from the verified members: 100 classes, 50,000 training and 10,000 test images."""
+    """Read all of CIFAR-100 from the verified members: 100 classes, 50,000 training and 10,000 test images."""
     meta = _unpickle(folder / "meta")
     superclasses: dict[str, str] = {}
     splits = {}
@@ -111,7 +111,7 @@ def read(folder: Path) -> Source:
 
 
 def _unpickle(file: Path) -> dict[str, Any]:
-    """Open one member. Pickles can run code: only files whose MD5 was just compared with the pinned one get here."""
+    """Load one member. A pickle can run code, so its MD5 is compared with the pinned one first."""
     content = file.read_bytes() if file.is_file() else b""
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != MEMBERS_MD5[file.name]:
         raise UserError(f"{file} is not CIFAR-100's own file; fetch it again with `dvc repro -f download`.")

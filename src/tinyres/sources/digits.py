@@ -30,7 +30,7 @@ def download(target: Path) -> None:
 
 
 def read(folder: Path) -> Source:
-    """The digits as uint8 N×8×8×3 (grey in all three channels): 1,437 training and 360 test images.
+    """Read the digits as uint8 N×8×8×3 (grey in all three channels): 1,437 training and 360 test images.
 
     Raises:
         UserError: the file is missing.

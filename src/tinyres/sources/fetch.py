@@ -1,4 +1,4 @@
-"""Fetching one file by path or URL: resumes a partial file, retries, shows progress."""
+"""Fetch one file by path or URL, with resumption, retries and a progress bar."""
 
 import shutil
 import sys

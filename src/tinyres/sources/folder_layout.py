@@ -67,13 +67,13 @@ class Layout:
     """Sentences on what may not be as its owner thinks it is."""
 
     def names(self) -> Iterator[str]:
-        """All images' names below the folder."""
+        """Yield all images' names below the folder."""
         for classes in self.images.values():
             for images in classes.values():
                 yield from images
 
     def without(self, unreadable: set[str]) -> "Layout":
-        """The layout of the other images; those are passed over."""
+        """Return the layout without these images, which are passed over as unreadable."""
         images = {
             split: {label: [name for name in names if name not in unreadable] for label, names in classes.items()}
             for split, classes in self.images.items()
@@ -86,7 +86,7 @@ class Layout:
         self.passed_over.setdefault(reason, []).append(name)
 
     def remarks(self) -> list[str]:
-        """The notes and, if anything was, what was passed over, in a sentence each."""
+        """Return the notes and, if anything was passed over, a sentence on that."""
         if not self.passed_over:
             return self.notes
         reasons = [f"{reason}: {len(names):,} ({first(names)})" for reason, names in sorted(self.passed_over.items())]
@@ -94,7 +94,7 @@ class Layout:
 
 
 def find_images(folder: Path) -> Layout:
-    """All images in the class folders and in folders below these, sorted by name.
+    """Find all images in the class folders and in the folders below them, sorted by name.
 
     Raises:
         UserError: there is no such folder, its splits are ambiguous, a name cannot be written to a table, or its
@@ -115,7 +115,7 @@ def find_images(folder: Path) -> Layout:
 
 
 def check_classes(layout: Layout) -> None:
-    """Refuse what cannot be trained and tested on.
+    """Refuse a layout that cannot be trained and tested on.
 
     Raises:
         UserError: no images, a class without any, fewer than two classes, or other classes in `test/` than in `train/`.
@@ -143,13 +143,13 @@ def check_classes(layout: Layout) -> None:
 
 
 def first(names: list[str]) -> str:
-    """`a, b, c and 5 more`."""
+    """Join the first names and count the others: `a, b, c and 5 more`."""
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
 
 def split_of(name: str) -> str | None:
-    """The split that a folder is named for: `train`, `test`, `validation`, or none."""
+    """Return the split that a folder is named for: `train`, `test`, `validation`, or None."""
     letters = re.sub(r"[\W_]", "", unicodedata.normalize("NFC", name).casefold())
     for split, names in SPLIT_NAMES.items():
         if re.fullmatch(rf"({'|'.join(names)})(set|data|images)?", letters):
@@ -173,7 +173,7 @@ class _Walk:
         self.layout, self.is_image, self.suffixes = layout, is_image, suffixes()
 
     def subfolders(self, name: str, real: Real) -> dict[str, Real]:
-        """The folders in a folder by name, which is below the top; images beside them are passed over."""
+        """Return the folders in a folder, by their names below the top; images beside them are passed over."""
         folders = {}
         for entry, below in self._entries(name):
             if self._is_folder(entry):
@@ -186,7 +186,7 @@ class _Walk:
         return folders
 
     def images(self, name: str, real: Real) -> Iterator[str]:
-        """The images in a folder and in all below it, by their names below the top."""
+        """Yield the images in a folder and in all folders below it, by their names below the top."""
         for entry, below in self._entries(name):
             if self._is_folder(entry):
                 if (place := self._enter(entry, below, real)) is not None:
@@ -199,7 +199,7 @@ class _Walk:
                 yield below
 
     def holds_folders(self, name: str) -> bool:
-        """Whether a folder has others in it that are not passed over."""
+        """Return whether a folder has others in it that are not passed over."""
         return any(self._is_folder(entry) and _reason(entry.name) is None for entry, _ in self._entries(name))
 
     def _entries(self, name: str) -> Iterator[tuple[os.DirEntry[str], str]]:
@@ -214,7 +214,7 @@ class _Walk:
             return False
 
     def _enter(self, entry: os.DirEntry[str], name: str, real: Real) -> Real | None:
-        """Where the folder really lies; None where it is passed over."""
+        """Return where the folder really lies, or None if it is passed over."""
         if reason := _reason(entry.name):
             self.layout.pass_over(reason, name)
         elif not entry.is_symlink():
@@ -239,14 +239,14 @@ class _Walk:
 
 
 def _reason(folder_name: str) -> str | None:
-    """Why a folder is passed over for its name; None where it is not."""
+    """Return why a folder of this name is passed over, or None if it is not."""
     if folder_name.startswith("."):
         return HIDDEN
     return SYSTEM if folder_name.casefold() in SYSTEM_FOLDERS else None
 
 
 def _splits(layout: Layout, walk: _Walk, top: dict[str, Real]) -> dict[str, str]:
-    """The folder of each split; the empty one where the classes lie at the top."""
+    """Return the folder of each split, or the empty name twice if the classes lie at the top."""
     folder = layout.folder
     present: dict[str, list[str]] = {}
     for name in top:
@@ -274,7 +274,7 @@ def _splits(layout: Layout, walk: _Walk, top: dict[str, Real]) -> dict[str, str]
 
 
 def _classes(layout: Layout, walk: _Walk, split: str, folders: dict[str, Real]) -> dict[str, list[str]]:
-    """Names of files by class. Folders whose names look the same are one class."""
+    """Return the files' names by class. Folders whose names look the same are one class."""
     classes: dict[str, list[str]] = {}
     for below, real in folders.items():
         _check_name(below, layout.folder)
@@ -294,7 +294,7 @@ def _check_name(name: str, folder: Path) -> None:
 
 
 def _look_for_misplaced_splits(layout: Layout) -> None:
-    """Where the classes lie at the top: they may be splits of another name, or have the splits inside of them.
+    """Look for splits that were taken for classes, and for splits inside of the classes.
 
     Raises:
         UserError: each class has folders named for training and testing.
@@ -317,7 +317,7 @@ def _look_for_misplaced_splits(layout: Layout) -> None:
 
 
 def _inner_folders(images: list[str]) -> set[str]:
-    """Names of the folders between a class that lies at the top and its images; none where images lie beside them."""
+    """Return the folders directly below a class at the top, or none if images lie beside them."""
     paths = [name.split("/") for name in images]
     if any(len(parts) == 2 for parts in paths):
         return set()

@@ -26,7 +26,7 @@ from tinyres.common.atomic import replacing
 from tinyres.common.dataset import Split
 from tinyres.common.errors import UserError
 from tinyres.params import Data
-from tinyres.sources.folder_layout import Layout, check_classes, find_images, first
+from tinyres.sources.folder_layout import SHOWN, Layout, check_classes, find_images, first
 from tinyres.sources.source import Source
 
 ARCHIVE, LISTING = "images.zip", "images.json"
@@ -57,19 +57,21 @@ class Picture:
 
 
 def download(target: Path, data: Data) -> None:
-    """Put all images of `data.folder` into the folder `target`, each read once to see that it can be.
+    """Read every image of `data.folder` once, to check that it can be read, and put the files into the folder `target`.
 
-    What is passed over is told on stderr, and counted in the listing.
+    What is passed over is reported on stderr and counted in the listing.
 
     Raises:
-        UserError: the folder, its classes or, unless `data.unreadable` says to skip them, some files are not as they
-            must be; `target` is then as it was.
+        UserError: the folder or its classes cannot be used, or some images cannot be read and `data.unreadable` does
+            not say to skip them; `target` is then left as it was.
     """
     layout = find_images(Path(data.folder or ""))
     with replacing(target) as draft:
         draft.mkdir()
         pictures, unreadable = _pack(layout, draft / ARCHIVE)
         if unreadable and data.unreadable == "refuse":
+            for sentence in list(unreadable.values())[:SHOWN]:
+                print(f"unreadable: {sentence}", file=sys.stderr)
             raise UserError(in_one_sentence(unreadable, len(pictures) + len(unreadable), layout.folder))
         for sentence in unreadable.values():
             print(f"skipped: {sentence}", file=sys.stderr)
@@ -86,7 +88,11 @@ def download(target: Path, data: Data) -> None:
 
 
 def in_one_sentence(unreadable: dict[str, str], count: int, folder: Path) -> str:
-    """Which of `count` images in a folder cannot be read, from the sentence on each, and what to do about it."""
+    """Say which of a folder's `count` images cannot be read and what to do about them.
+
+    Args:
+        unreadable: a sentence on each such image, by the image's name.
+    """
     from tinyres.sources.photographs import HEIC_REMEDY
 
     remedy = "mend or remove them"
@@ -100,7 +106,7 @@ def in_one_sentence(unreadable: dict[str, str], count: int, folder: Path) -> str
 
 
 def _pack(layout: Layout, archive: Path) -> tuple[list[Picture], dict[str, str]]:
-    """Write the archive of all files that are readable images; returns these, and for each other file why it is not."""
+    """Write all readable images into the archive; return them and, by name, a sentence on each that is not readable."""
     pictures: list[Picture] = []
     unreadable: dict[str, str] = {}
     places = [
@@ -122,7 +128,7 @@ def _pack(layout: Layout, archive: Path) -> tuple[list[Picture], dict[str, str]]
 
 
 def _verify(folder: Path, name: str) -> tuple[bytes, Size, str] | str:
-    """The file's content, the image's size and the hash of its pixels; or why it cannot be read."""
+    """Return the file's content, the image's size and the hash of its pixels, or a sentence on why it is unreadable."""
     from tinyres.sources.photographs import read_verified
 
     try:
@@ -134,7 +140,7 @@ def _verify(folder: Path, name: str) -> tuple[bytes, Size, str] | str:
 
 
 def sizes_of(layout: Layout) -> tuple[dict[str, Size], dict[str, str]]:
-    """Height and width (pixels) of each image as reading gives it, and of each that cannot be read the reason."""
+    """Return the height and width (pixels) of each readable image, and a sentence on each other one, by name."""
     names = list(layout.names())
     sizes: dict[str, Size] = {}
     unreadable: dict[str, str] = {}
@@ -159,25 +165,25 @@ def _size(folder: Path, name: str) -> Size | str:
 
 
 def read(folder: Path, image_size: int | None, seed: int) -> Source:
-    """All images that `download` put into `folder`, as pixels of one size.
+    """Read all images that `download` put into `folder`, and bring them to one size.
 
-    They come in the order of their hashes, as good as random: whoever takes the first ones gets all classes, and no
-    burst of a camera.
+    They are sorted by their hashes, which is as good as a random order: the first ones are of all classes, and are not
+    all of one burst of a camera.
 
     Args:
-        folder: what `download` wrote.
-        image_size: side in pixels that each image is brought to; None where all have the same size.
-        seed: decides which images are tested on where there is no `test/`.
+        folder: The folder that `download` wrote.
+        image_size: The side in pixels to which each image is resized; None if all images have one size already.
+        seed: Decides which images are tested on if the folder has no test images of its own.
 
     Raises:
-        UserError: the files are missing or damaged, or images of several sizes are given none to have.
+        UserError: the files are missing or damaged, or the images differ in size and `image_size` is None.
     """
     share, pictures = _read_listing(folder)
     pictures.sort(key=lambda picture: (picture.sha256, picture.name))
     size = (image_size, image_size) if image_size else _common_size(pictures)
     classes = sorted({picture.class_name for picture in pictures})
     labels = np.array([classes.index(picture.class_name) for picture in pictures], np.int64)
-    tests = _draw(labels, share, seed) if share else np.array([picture.split == "test" for picture in pictures])
+    tests = _sample_tests(labels, share, seed) if share else np.array([picture.split == "test" for picture in pictures])
 
     archive = folder / ARCHIVE
     if not archive.is_file():
@@ -214,8 +220,8 @@ def _common_size(pictures: Sequence[Picture]) -> tuple[int, int]:
     return sizes[0]
 
 
-def _draw(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which images are tested on, as many of each class as `tests_among` says."""
+def _sample_tests(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Sample the images to test on, as many of each class as `tests_among` says; return a mask of length N."""
     generator = np.random.default_rng(seed)
     tests = np.zeros(len(labels), bool)
     for label in np.unique(labels):
@@ -225,7 +231,7 @@ def _draw(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool
 
 
 def tests_among(images: int, share: float) -> int:
-    """How many of a class's images are tested on: its share to within half an image, but at least one and not all."""
+    """Return how many of a class's images are tested on: the rounded share, but at least one and not all."""
     return min(max(round(share * images), 1), images - 1)
 
 
@@ -240,7 +246,7 @@ def _unpack(archive: Path, written: int, size: tuple[int, int], name: str) -> ND
 
 @lru_cache(maxsize=1)
 def _opened(archive: Path, written: int) -> zipfile.ZipFile:
-    """The archive, opened once per process, since its directory is long; `written` tells it from an older one."""
+    """Open the archive once per process, since its directory is long; a new `written` time means a new archive."""
     return zipfile.ZipFile(archive)
 
 
@@ -248,10 +254,10 @@ def _opened(archive: Path, written: int) -> zipfile.ZipFile:
 
 
 def _in_processes(function: Callable[[Item], Result], items: list[Item], what: str) -> Iterator[Result]:
-    """The results in the order of the items, of as many processes as there are cores and enough to do.
+    """Apply the function to all items, in several processes if there are many items, and yield the results in order.
 
-    Processes, since Pillow holds Python's lock for most of the time that a small image takes, and since `warnings`,
-    which must be set for each image, are the whole process's.
+    Threads would not do: Pillow holds Python's lock for most of the time that a small image takes, and the filter for
+    warnings, which is set for each image, belongs to the whole process.
     """
     from joblib import Parallel, cpu_count, delayed
     from tqdm import tqdm

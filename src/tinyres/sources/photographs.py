@@ -1,4 +1,4 @@
-"""Any image file as a network sees it: RGB, upright, the size asked for."""
+"""Read any image file as a network sees it: RGB, upright, in the size asked for."""
 
 import importlib
 import io
@@ -52,7 +52,7 @@ class Photograph:
 
 
 def read_photograph(file: Path | str, size: Size) -> Photograph:
-    """The middle of an image, resized to `size`.
+    """Read the middle of an image, resized to `size`.
 
     The shorter side is resized to the model's with antialiasing (bicubic), and the longer one cut to the middle; an
     image of just that size keeps its pixels. The orientation that a camera noted in EXIF is applied. Transparent
@@ -70,7 +70,7 @@ def read_photograph(file: Path | str, size: Size) -> Photograph:
 
 
 def read_verified(file: Path) -> tuple[bytes, Pixels]:
-    """A file's content, and the whole image that it holds (H×W×3), read as `read_photograph` does but not resized.
+    """Return a file's content and the whole image that it holds (H×W×3), read as by `read_photograph` but not resized.
 
     Raises:
         UserError: as for `read_photograph`.
@@ -81,7 +81,7 @@ def read_verified(file: Path) -> tuple[bytes, Pixels]:
 
 
 def size_of(file: Path) -> Size:
-    """The size that reading an image gives; all of it is read, since only that finds damage.
+    """Return the size that reading an image gives. All of it is read, since only that finds damage.
 
     Raises:
         UserError: as for `read_photograph`.
@@ -92,14 +92,14 @@ def size_of(file: Path) -> Size:
 
 
 def decode(content: bytes, size: Size | None = None) -> Pixels:
-    """The image that a file's content holds: all of it, or its middle resized to `size` as by `read_photograph`."""
+    """Return the image that a file's content holds: all of it or, given a size, what `read_photograph` returns."""
     with _first_frame(io.BytesIO(content)) as image:
         upright = _upright(image)
         return np.array(_fit(upright, size) if size else upright)
 
 
 def resized(images: Pixels, size: Size) -> Pixels:
-    """Images (N×H×W×3) brought to `size`, each as by `read_photograph`; of that size already, they are as they were."""
+    """Resize images (N×H×W×3) as `read_photograph` does; images that have the size already are returned unchanged."""
     if images.shape[1:3] == size:
         return images
     changed = np.empty((len(images), *size, 3), np.uint8)
@@ -109,7 +109,7 @@ def resized(images: Pixels, size: Size) -> Pixels:
 
 
 def is_image(file: Path) -> bool:
-    """Whether a file's name ends as image files' do or, where it does not, whether its content is an image's."""
+    """Return whether a file's name ends as image files' do or, failing that, whether its content is an image's."""
     if file.suffix.lower() in suffixes():
         return True
     if not file.is_file():
@@ -129,14 +129,14 @@ def is_image(file: Path) -> bool:
 
 @cache
 def suffixes() -> frozenset[str]:
-    """Endings of the names of image files, in small letters, with the dot."""
+    """Return the endings of image files' names, in lower case, with the dot."""
     readable = set(_formats())
     return HEIC_SUFFIXES | {suffix for suffix, kind in Image.registered_extensions().items() if kind in readable}
 
 
 @contextmanager
 def _told_of(file: Path) -> Iterator[None]:
-    """Turn whatever reading a foreign file ends in into one sentence."""
+    """Turn any failure to read a foreign file into a `UserError` of one sentence."""
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             what = "a folder; name the images in it" if file.is_dir() else "no ordinary file; copy it to one"
@@ -164,7 +164,7 @@ def _told_of(file: Path) -> Iterator[None]:
 
 @contextmanager
 def _first_frame(file: Path | io.BytesIO, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
-    """The opened image. Pillow warns of a decompression bomb before it refuses one; here the warning is enough."""
+    """Open an image. Pillow warns of a decompression bomb before it refuses one; here a warning is enough to refuse."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata, which changes no pixel
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -181,19 +181,19 @@ def _first_frame(file: Path | io.BytesIO, formats: tuple[str, ...] | None = None
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """All that Pillow reads by itself, which is not all that it recognises."""
+    """Return the formats that Pillow reads by itself, which are fewer than it recognises."""
     Image.init()
     return tuple(name for name in Image.ID if name not in NOT_READ)
 
 
 @cache
 def known_by_content() -> tuple[str, ...]:
-    """Formats that begin with a mark of their own; for others Pillow would try to read any file as one."""
+    """Return the formats whose files begin with a mark of their own; Pillow would try any file as one of the others."""
     return tuple(name for name in _formats() if Image.OPEN[name][1] is not None)
 
 
 def _is_heic(file: Path | io.BytesIO) -> bool:
-    """Whether the file type box at the beginning names one of HEIC's brands (ISO/IEC 23008-12, annex B)."""
+    """Return whether the file type box at the beginning names one of HEIC's brands (ISO/IEC 23008-12, annex B)."""
     if isinstance(file, Path):
         with file.open("rb") as stream:
             start = stream.read(64)
@@ -213,7 +213,7 @@ def _open_heic(file: Path | io.BytesIO) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The image in RGB, turned as its camera was held. Of EXIF nothing but the orientation is read.
+    """Return the image in RGB, upright. Of EXIF nothing but the orientation is read.
 
     Pillow turns TIFF by itself while it loads it, and then forgets the orientation; pillow-heif likewise.
     """

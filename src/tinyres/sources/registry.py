@@ -10,17 +10,18 @@ from tinyres.sources.source import Source
 
 
 @dataclass(frozen=True)
-class Kind:
-    """How images of one kind are fetched, and read again."""
+class SourceFunctions:
+    """The two functions of a source: one fetches its files, the other reads them."""
 
     download: Callable[[Path, Data], None]
-    """Fetch and verify the source's own files into a folder, whole or not at all."""
+    """Fetches and verifies the source's own files into a folder, whole or not at all."""
     read: Callable[[Path, int | None, int], Source]
-    """All images from that folder; `subset.image_size` and `seed` are for a source without a size or a test split."""
+    """Reads all images from that folder. A source without one image size, or without a test split, uses the other two
+    arguments, `subset.image_size` and `seed`."""
 
 
 SOURCES = {
-    "cifar100": Kind(lambda target, _: cifar100.download(target), lambda folder, *_: cifar100.read(folder)),
-    "digits": Kind(lambda target, _: digits.download(target), lambda folder, *_: digits.read(folder)),
-    "image_folder": Kind(image_folder.download, image_folder.read),
+    "cifar100": SourceFunctions(lambda target, _: cifar100.download(target), lambda folder, *_: cifar100.read(folder)),
+    "digits": SourceFunctions(lambda target, _: digits.download(target), lambda folder, *_: digits.read(folder)),
+    "image_folder": SourceFunctions(image_folder.download, image_folder.read),
 }

@@ -1,4 +1,4 @@
-"""8-bit RGB from the numbers in an image file: how deep they are, which of them is white, which are transparent."""
+"""Convert the numbers in an image file to 8-bit RGB: their depth, which of them is white, which are transparent."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ class UnknownWhiteError(ValueError):
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The image in 8-bit RGB, with transparent pixels laid on white.
+    """Convert an image to 8-bit RGB, with transparent pixels laid on white.
 
     Args:
-        image: as opened, not loaded yet, since loading forgets how many bits the file has for each number.
+        image: The opened image, not loaded yet: loading drops how many bits each number has in the file.
 
     Raises:
         UnknownWhiteError: the numbers are fractions, signed, or whole numbers of 32 bits; or a colour of 16 bits is
@@ -45,7 +45,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey(image: Image.Image, transparent: int | None) -> Image.Image:
-    """Greys of 12 or 16 bits as 0 to 255; Pillow itself would cut everything above 255 to white."""
+    """Scale greys of 12 or 16 bits to 0…255; Pillow itself would clip everything above 255 to white."""
     white = _white(image)
     values = np.asarray(image)
     grey = np.round(values / (white / 255)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Choosing classes and images from a source, and setting some aside, for validation or for pretraining."""
+"""Choose classes and images from a source, and set some aside for validation or pretraining."""
 
 import sys
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from tinyres.params import Subset
 from tinyres.sources.duplicates import find_duplicates, sentence_on
 from tinyres.sources.source import Source
 
-UNLABELLED = 1  # names the seed of that draw, apart from the one of validation images
+UNLABELLED = 1  # added to the seed, so that this sample is independent of the one for validation
 
 
 def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dict[str, Split]]:
-    """The chosen part of a source in the pipeline's own form.
+    """Extract the chosen part of a source, in the pipeline's own format.
 
-    Labels become 0…K−1 in alphabetical order of the class names; images keep the source's order, and their size unless
-    `subset.image_size` gives another. Pairs of equal images among them are told on stderr.
+    Labels become 0…K−1 in alphabetical order of the class names; images keep the source's order, and are resized only
+    if `subset.image_size` says so. Pairs of equal images among them are reported on stderr.
 
     Raises:
-        UserError: a class does not exist, or what is set aside leaves nothing to train or test on.
+        UserError: A class does not exist, or no images are left to train or test on.
     """
     classes = choose_classes(source, subset.classes)
     new_label = _new_labels(source, classes)
@@ -46,9 +46,9 @@ def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dic
 
 
 def choose_classes(source: Source, wanted: str | Sequence[str | int]) -> list[str]:
-    """Class names in alphabetical order: all, those of one superclass, or those of a list.
+    """Return class names in alphabetical order: all, those of one superclass, or those of a list.
 
-    A number is the name of the class that is called so: YAML reads the folder `1` in `[1, 2]` as one.
+    A number stands for the class of that name, since YAML reads `[1, 2]` as numbers.
 
     Raises:
         UserError: a name is unknown (with the nearest one), or fewer than two classes are left.
@@ -81,32 +81,32 @@ def _is_number(name: str, number: int) -> bool:
 def set_validation_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
     """Move `subset.validation` images from the training or the test split into a split of their own.
 
-    From `train` the draw is stratified: every class gives its share, to within one image. From `test` it is the first
-    images in the source's order, as a study does that validates on a part of the test set.
+    Images from `train` are a stratified random sample: every class gives its share, to within one image. From `test`
+    they are the first images in the source's order, for studies that validate on a part of the test set.
     """
     if not subset.validation:
         return splits
     origin = splits[subset.validation_from]
-    count = _number(subset.validation, "validation", len(origin), subset.validation_from)
+    count = _count(subset.validation, "validation", len(origin), subset.validation_from)
     if subset.validation_from == "test":
         rows = np.arange(count)
     else:
-        rows = _stratified(origin.labels, count, np.random.default_rng(seed))
-    return splits | _apart(origin, rows, subset.validation_from, "validation")
+        rows = _stratified_sample(origin.labels, count, np.random.default_rng(seed))
+    return splits | _divide(origin, rows, subset.validation_from, "validation")
 
 
 def set_unlabelled_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
-    """Move `subset.unlabelled` training images, a stratified draw, into a split for pretraining alone."""
+    """Move a stratified sample of `subset.unlabelled` training images into a split that serves pretraining alone."""
     if not subset.unlabelled:
         return splits
     origin = splits["train"]
-    count = _number(subset.unlabelled, "unlabelled", len(origin), "train")
-    rows = _stratified(origin.labels, count, np.random.default_rng([seed, UNLABELLED]))
-    return splits | _apart(origin, rows, "train", "unlabelled")
+    count = _count(subset.unlabelled, "unlabelled", len(origin), "train")
+    rows = _stratified_sample(origin.labels, count, np.random.default_rng([seed, UNLABELLED]))
+    return splits | _divide(origin, rows, "train", "unlabelled")
 
 
-def _number(wanted: float, parameter: str, available: int, split: str) -> int:
-    """Images, from a share or a number of those available."""
+def _count(wanted: float, parameter: str, available: int, split: str) -> int:
+    """Return a number of images, given a share or a number of those available."""
     count = round(wanted * available) if wanted < 1 else int(wanted)
     if not 0 < count < available:
         raise UserError(
@@ -116,15 +116,15 @@ def _number(wanted: float, parameter: str, available: int, split: str) -> int:
     return count
 
 
-def _apart(split: Split, rows: NDArray[np.intp], name: str, of_rows: str) -> dict[str, Split]:
-    """Two splits by name: without the rows, and of them alone; both in the order that the images had."""
+def _divide(split: Split, rows: NDArray[np.intp], name: str, of_rows: str) -> dict[str, Split]:
+    """Divide a split in two, by name: the rest, and the given rows; both keep the order of the images."""
     chosen = np.zeros(len(split), bool)
     chosen[rows] = True
     return {name: split.take(np.flatnonzero(~chosen)), of_rows: split.take(np.flatnonzero(chosen))}
 
 
-def _stratified(labels: Labels, count: int, generator: np.random.Generator) -> NDArray[np.intp]:
-    """Rows of `count` images drawn so that each class is represented by its share (largest remainders)."""
+def _stratified_sample(labels: Labels, count: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    """Sample `count` images so that each class has its share (largest remainders); return their rows."""
     sizes = np.bincount(labels)
     exact = sizes * count / len(labels)
     quota = np.floor(exact).astype(int)
@@ -134,7 +134,7 @@ def _stratified(labels: Labels, count: int, generator: np.random.Generator) -> N
 
 
 def _new_labels(source: Source, classes: list[str]) -> Labels:
-    """The label that each of the source's has among the chosen classes; −1 where it is not chosen."""
+    """Return the new label of each of the source's labels; −1 for a class that is not chosen."""
     new_label = np.full(len(source.classes), -1, np.int64)
     for label, name in enumerate(classes):
         new_label[source.classes.index(name)] = label
@@ -142,7 +142,7 @@ def _new_labels(source: Source, classes: list[str]) -> Labels:
 
 
 def _rows(labels: Labels, per_class: int | None) -> NDArray[np.intp]:
-    """Rows of the chosen classes' images, or of the first of each, in the order that they have."""
+    """Return the rows of the chosen classes' images, or of the first of each class, in order."""
     chosen = np.flatnonzero(labels >= 0)
     return chosen if per_class is None else chosen[_first_of_each(labels[chosen], per_class)]
 
@@ -154,7 +154,7 @@ def _resize(split: Split, side: int) -> Split:
 
 
 def _first_of_each(labels: Labels, count: int) -> NDArray[np.intp]:
-    """Rows of the first `count` images of each label, in their original order."""
+    """Return the rows of the first `count` images of each label, in order."""
     order = np.argsort(labels, kind="stable")
     sizes = np.bincount(labels)
     starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
