@@ -39,21 +39,20 @@ def check_before_running(params: Params, file: str = "params.yaml") -> None:
 
 
 def _unknown_classes(params: Params) -> Iterator[str]:
-    """Of sources whose classes are known before they are downloaded."""
-    tree = {"cifar100": CIFAR100, "digits": {"": DIGITS}}.get(params.data.source)
-    wanted = params.subset.classes
-    if tree is None or wanted == "all":
+    """Checks sources whose classes are known before they are downloaded; only CIFAR-100 has superclasses."""
+    source, wanted = params.data.source, params.subset.classes
+    if source == "image_folder" or wanted == "all":
         return
-    classes = sorted(name for names in tree.values() for name in names)
+    superclasses = CIFAR100 if source == "cifar100" else {}
+    classes = sorted(name for names in CIFAR100.values() for name in names) if superclasses else sorted(DIGITS)
     if isinstance(wanted, list):
         for name in wanted:
             if name not in classes:
                 yield f"subset.classes: there is no class {name!r}{nearest(name, classes)}"
     elif wanted in classes:
         yield f"subset.classes is {wanted!r}, a single class; give a list of at least two classes."
-    elif wanted not in tree:
-        superclasses = sorted(filter(None, tree))
-        yield f"subset.classes: there is no superclass {wanted!r}{nearest(wanted, [*superclasses, 'all'])}"
+    elif wanted not in superclasses:
+        yield f"subset.classes: there is no superclass {wanted!r}{nearest(wanted, [*sorted(superclasses), 'all'])}"
 
 
 def _unknown_pipelines(params: Params) -> Iterator[str]:
