@@ -1,4 +1,4 @@
-"""Random erasing: black rectangles (Zhong et al., 2020), drawn as torchvision's `RandomErasing` samples them."""
+"""Random erasing: black rectangles (Zhong et al., 2020), sampled as in torchvision's `RandomErasing`."""
 
 import math
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def sample_erasing(probability: float, count: int, generator: torch.Generator) -
 
 
 def erased_rectangles(samples: ErasingSamples, height: int, width: int) -> Rectangles:
-    """What is erased of images of one size; nothing where no candidate is smaller than the image."""
+    """The rectangle to erase from each image of one size; empty where no candidate is smaller than the image."""
     size = torch.tensor([height, width])
     area = samples.share * (height * width)
     candidates = torch.stack([(area * samples.aspect).sqrt(), (area / samples.aspect).sqrt()], dim=2).round()

@@ -1,7 +1,7 @@
-"""MixUp (Zhang et al., 2018) and CutMix (Yun et al., 2019), with a partner and a share drawn for every image.
+"""MixUp (Zhang et al., 2018) and CutMix (Yun et al., 2019), with a partner and a share sampled for every image.
 
 Both lay a rectangle of another image over an image: CutMix a part of it, opaque; MixUp all of it, translucent.
-torchvision's `MixUp` and `CutMix`, against which tests hold them, draw one share per batch.
+torchvision's `MixUp` and `CutMix`, with which tests compare them, sample one share per batch.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def sample_mixing(mixup: float, cutmix: float, count: int, generator: torch.Gene
 
 @dataclass
 class Overlay(PerImage):
-    """What comes of another image over each of N."""
+    """The other image that is laid over each of N images."""
 
     partner: Tensor
     """int64 N: the other image's place in the batch."""

@@ -1,11 +1,11 @@
-"""Everything that happens to a batch of training images, with parameters drawn for every image.
+"""The online augmentation of a batch, with parameters sampled for every image.
 
 Crop, flip, rotation and colour jitter are torchvision's (`RandomCrop`, `RandomHorizontalFlip`, `RandomRotation`,
-`ColorJitter`), which draw one set of parameters per call; here a batch takes the same few dozen tensor operations
-however large it is. Crop, flip and rotation are one gather. Policies, erasing and mixing have modules of their own.
-Tests hold each operation against torchvision's own, given the same drawn parameters.
+`ColorJitter`), which sample one set of parameters per call. Here a batch of any size takes the same few dozen tensor
+operations. Crop, flip and rotation are one gather. Policies, erasing and mixing have modules of their own.
+Tests hold each operation against torchvision's own, given the same parameters.
 
-The parameters of an epoch are drawn in advance on the CPU, so that the device is never waited for, every device sees
+The parameters of an epoch are sampled in advance on the CPU, so that nothing waits for the device, every device sees
 the same samples, and any epoch can be rebuilt alone.
 """
 
@@ -32,9 +32,9 @@ class Samples(PerImage):
     """Parameters of N images; every tensor has N rows, float32 unless said otherwise."""
 
     top: Tensor
-    """PerImage of the bordered image above the crop, 0…2·padding."""
+    """Rows of the padded image above the crop, 0…2·padding."""
     left: Tensor
-    """Columns of the bordered image left of the crop."""
+    """Columns of the padded image to the left of the crop."""
     flip: Tensor
     """−1 where the image is mirrored, else 1."""
     angle: Tensor
@@ -48,12 +48,12 @@ class Samples(PerImage):
     mixing: MixingSamples | None
 
     def hue_position(self) -> Tensor:
-        """When hue has its turn, 0…3, for each image."""
+        """The position of hue among the four colour changes, 0…3, for each image."""
         return (self.order == HUE).int().argmax(dim=1)
 
 
 def sample(policy: OnlineAugmentation, count: int, generator: torch.Generator) -> Samples:
-    """Parameters for `count` images, independent of each other, drawn on the CPU."""
+    """Sample parameters for `count` images, independently of each other, on the CPU."""
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.empty(count).uniform_(low, high, generator=generator)
@@ -73,7 +73,7 @@ def sample(policy: OnlineAugmentation, count: int, generator: torch.Generator) -
     mixes = policy.mixup > 0 or policy.cutmix > 0
     if not (policy.policy or policy.erasing or mixes):
         return Samples(*drawn, policy=None, erasing=None, mixing=None)
-    # Each of these samples from a generator of its own, so that it changes nothing of what the others draw.
+    # Each of these has a generator of its own, so that it does not change the samples of the others.
     seeds = torch.randint(2**63 - 1, (3,), generator=generator).tolist()
     own = [torch.Generator().manual_seed(seed) for seed in seeds]
     return Samples(
@@ -90,7 +90,7 @@ class PreparedEpoch:
 
     order: Tensor
     """int64 N: the order in which the images of each batch are augmented, and in which batches must come. They are
-    sorted by when hue has its turn, so that those images are one slice."""
+    sorted by the position of hue, so that images which share it are one slice."""
     bounds: Bounds
     hue_turns: list[list[int]]
     """For each batch, how many images have hue first, second, third, last: known to the host, so that slicing by it
@@ -113,7 +113,7 @@ class PreparedEpoch:
 
 
 class BatchAugmentation:
-    """A policy made ready for images of one size on one device."""
+    """The online augmentation of images of one size on one device."""
 
     def __init__(self, policy: OnlineAugmentation, height: int, width: int, classes: int, device: torch.device) -> None:
         self.policy, self.height, self.width, self.classes, self.device = policy, height, width, classes, device
@@ -209,8 +209,8 @@ class BatchAugmentation:
     def _jitter(self, pixels: Tensor, weights: Tensor, hue: Tensor, hue_turns: list[int]) -> None:
         """Brightness, contrast, saturation and hue, in place, each image in its own order.
 
-        The images are sorted by hue's turn. So the other three come before hue behind the first, second and third edge
-        between the turns, after it in front of them: hue needs one call for all images, and no image waits its turn.
+        The images are sorted by the position of hue. Change number i of the other three therefore comes before hue in
+        all images behind edge i, and after it in all images before that edge, so that hue takes a single call.
         """
         edges = list(accumulate(hue_turns))[:3]
         for turn, edge in enumerate(edges):

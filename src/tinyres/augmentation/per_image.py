@@ -1,4 +1,4 @@
-"""Values that hold for many images, a row each: what was drawn for them, and what it means for their pixels."""
+"""Values for many images, one row for each: what was sampled for it, and what that means for its pixels."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,7 +12,7 @@ Bounds = list[tuple[int, int]]
 
 @dataclass
 class PerImage:
-    """Tensors, or more of these, with N rows each; None for what is not asked for."""
+    """Tensors or further `PerImage`, all with N rows; None for what is switched off."""
 
     def __getitem__(self, rows: Tensor | slice) -> Self:
         return type(self)(*(None if value is None else value[rows] for value in vars(self).values()))

@@ -1,4 +1,4 @@
-"""RandAugment, AutoAugment, TrivialAugment and AugMix: which operations each image goes through, drawn for every image.
+"""RandAugment, AutoAugment, TrivialAugment and AugMix: the operations that each image goes through.
 
 The choices, ranges and probabilities are torchvision's (`RandAugment`, `AutoAugment` for CIFAR-10,
 `TrivialAugmentWide`, `AugMix`). An image goes through one chain of operations, or through several side by side whose
@@ -103,14 +103,14 @@ AUTOAUGMENT_CIFAR10: list[tuple[Step, Step]] = [  # its paper's table 7, as torc
 
 
 def randaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicySamples:
-    """As many operations as asked for, evenly drawn, all at the same level."""
+    """`operations` operations, sampled uniformly, all at the same level."""
     shape = (count, 1, params.operations)
     operation = torch.randint(IN_RANDOM_CHOICE, shape, generator=generator)
     return PolicySamples(operation, params.magnitude / LEVELS * _signs(shape, generator), MODERATE)
 
 
 def autoaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicySamples:
-    """One of the pairs, evenly drawn; either operation of it with its probability."""
+    """One of the pairs, sampled uniformly; each of its two operations happens with its own probability."""
     pairs = [[(NUMBER[name], share, level) for name, share, level in pair] for pair in AUTOAUGMENT_CIFAR10]
     chosen = torch.randint(len(pairs), (count,), generator=generator)
     operation, probability, level = torch.tensor(pairs)[chosen].unbind(2)
@@ -121,7 +121,7 @@ def autoaugment(params: OnlineAugmentation, count: int, generator: torch.Generat
 
 
 def trivialaugment(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicySamples:
-    """One operation at one level, both evenly drawn."""
+    """One operation at one level, both sampled uniformly."""
     shape = (count, 1, 1)
     operation = torch.randint(IN_RANDOM_CHOICE, shape, generator=generator)
     level = torch.randint(LEVELS + 1, shape, generator=generator) / LEVELS
@@ -129,7 +129,7 @@ def trivialaugment(params: OnlineAugmentation, count: int, generator: torch.Gene
 
 
 def augmix(params: OnlineAugmentation, count: int, generator: torch.Generator) -> PolicySamples:
-    """Three chains of one to three light operations, evenly drawn, mixed with each other and then with the image: their
+    """Three chains of one to three light operations, sampled uniformly, mixed with each other and with the image: their
     shares are Dirichlet(1, 1, 1), the image's is Beta(1, 1)."""
     shape = (count, AUGMIX_CHAINS, AUGMIX_TURNS)
     operation = torch.randint(NUMBER["identity"] + 1, IN_RANDOM_CHOICE, shape, generator=generator)

@@ -91,7 +91,7 @@ def write_split(folder: Path, split: Split) -> str:
 
 
 def save_array(file: Path, array: NDArray[Any]) -> None:
-    """`np.save`; but given a path, numpy's error on a full disk says neither that it is full nor has an `errno`."""
+    """`np.save`, through a stream: given a path, NumPy's error on a full disk has no `errno` and does not say so."""
     with file.open("wb") as stream:
         np.save(SimpleNamespace(write=stream.write), array, allow_pickle=False)
 
@@ -113,7 +113,7 @@ def read_description(folder: Path | str) -> Description:
 
 
 def read_split(folder: Path | str) -> Split:
-    """One split, memory-mapped: pages are read when they are used; what is changed in memory leaves the file alone.
+    """One split, memory-mapped: pages are read on first use, and changes in memory leave the file alone.
 
     Raises:
         UserError: a file is missing or cut short.

@@ -1,4 +1,4 @@
-"""Failures that the user can mend, told in one sentence."""
+"""Failures that the user can mend, reported in one sentence each."""
 
 import errno
 import sys

@@ -1,4 +1,4 @@
-"""Where the project's local history lives."""
+"""The repository that a process works for."""
 
 import os
 from pathlib import Path

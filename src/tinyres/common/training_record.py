@@ -1,4 +1,4 @@
-"""What a training tells whoever keeps its record, and what it asks of them."""
+"""The interface between a training and whatever keeps its record."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -31,7 +31,7 @@ class TrainingRecord(Protocol):
     """The record of one training, while it trains."""
 
     def epochs(self, curves: Sequence[EpochRecord]) -> None:
-        """Take down the curves so far; earlier epochs may be told again."""
+        """Record the curves so far; they may include epochs that were recorded before."""
 
     def finish(self, curves: Sequence[EpochRecord], folder: Path) -> None:
         """Complete the record with all curves and the model folder."""
@@ -41,4 +41,4 @@ class Recorder(Protocol):
     """Keeps records of trainings. This changes nothing in a model, so no training depends on the recorder's code."""
 
     def record(self, training: Training) -> AbstractContextManager[TrainingRecord]:
-        """The record of a training, open while the body runs; one that goes on continues its record."""
+        """The record of a training, open while the body runs. A training that resumes continues its record."""

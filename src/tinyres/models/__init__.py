@@ -1,4 +1,4 @@
-"""Networks by name, trained ones on disk, and the machine they compute on; what other rooms use most stands here."""
+"""Networks by name, trained models on disk, and the machine they run on. Other rooms mostly use the names below."""
 
 from tinyres.models.architectures import ARCHITECTURES, build_network
 from tinyres.models.classifier import Classifier, count_parameters

@@ -32,7 +32,7 @@ class Classifier(nn.Module):
         return (pixels * self.scale).add_(self.shift).contiguous()
 
     def train(self, mode: bool = True) -> "Classifier":
-        """As of any module, but a batch norm whose weights are frozen keeps its statistics too."""
+        """Set the training mode; a batch norm whose weights are frozen keeps its running statistics too."""
         super().train(mode)
         for layer in self.modules():
             if isinstance(layer, _BatchNorm) and layer.affine and not layer.weight.requires_grad:
@@ -40,7 +40,7 @@ class Classifier(nn.Module):
         return self
 
     def penultimate(self, pixels: Tensor) -> Tensor:
-        """The input of the classifier's last layer, B×D; of a convolution, its mean over the image."""
+        """The input of the classifier's last layer, B×D; for a convolution, its input's mean over the image."""
         features: list[Tensor] = []
         _, last = classifier_layer(self.network)
         hook = last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
@@ -52,7 +52,7 @@ class Classifier(nn.Module):
 
 
 def classifier_layer(network: nn.Module) -> tuple[str, nn.Module]:
-    """Name and layer that make logits of features: the last linear layer, or the last convolution where there is none.
+    """Name and layer that turn features into logits: the last linear layer, or else the last convolution.
 
     SqueezeNet is such a network without linear layers.
     """

@@ -1,4 +1,4 @@
-"""What a run computes on: device, precision, determinism. What `auto` means is decided here, by measurement.
+"""The machine that a run computes on: device, precision, determinism. Measurements decided what `auto` means.
 
 - precision `auto`: bfloat16 autocast where the GPU has it, float32 on a CPU.
 - compile `auto`: off. On a CPU, `torch.compile` left the training speed of the ResNets unchanged and cost 30 to 45 s of
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a run computes on."""
+    """The device, precision and processes of a run."""
 
     device: torch.device
     bfloat16: bool
     compiles: bool
     processes: "SingleProcess | ProcessGroup" = field(default_factory=SingleProcess)
-    """Those that train one network together."""
+    """The processes that train one network together."""
     convolutions: Literal["torch", "winograd"] = "torch"
     """What computes them."""
 

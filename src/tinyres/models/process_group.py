@@ -1,4 +1,4 @@
-"""Several processes that train one network, as torchrun starts them: who they are and what they tell each other.
+"""Several processes that train one network, as torchrun starts them: their numbers, and what they exchange.
 
 Each takes its share of every batch; PyTorch's `DistributedDataParallel` takes the mean of their gradients. Only
 processes that torchrun has started import this.
@@ -40,23 +40,23 @@ class ProcessGroup:
         self.device, self.sync_batch_norm = device, sync_batch_norm
 
     def replicate(self, classifier: nn.Module) -> Callable[[Tensor], Tensor]:
-        """The classifier as one of several, whose backward takes the mean of all gradients."""
+        """The classifier as one of several replicas, whose backward pass averages the gradients of all."""
         if self.sync_batch_norm:
             nn.SyncBatchNorm.convert_sync_batchnorm(classifier)
         return DistributedDataParallel(classifier)
 
     def sum(self, values: Tensor) -> Tensor:
-        """Of all ranks' values, on every rank."""
+        """Reduce the values of all processes, in place; every process gets the result."""
         torch.distributed.all_reduce(values, torch.distributed.ReduceOp.SUM)
         return values
 
     def minimum(self, values: Tensor) -> Tensor:
-        """Of all ranks' values, on every rank."""
+        """Reduce the values of all processes, in place; every process gets the result."""
         torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MIN)
         return values
 
     def from_first(self, value: Value) -> Value:
-        """Rank 0's value, on every rank."""
+        """The value that process 0 has, in every process."""
         box = [value]
         torch.distributed.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
@@ -74,5 +74,5 @@ def of_this_attempt(store: Store) -> Store:
 
 
 def local_rank() -> int:
-    """Number of this process on its machine: that of its GPU."""
+    """The number of this process on its machine, which is also the number of its GPU."""
     return int(os.environ["LOCAL_RANK"])

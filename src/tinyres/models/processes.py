@@ -37,10 +37,10 @@ class SingleProcess:
 
 
 def join_processes(device: torch.device, sync_batch_norm: bool) -> "tuple[torch.device, ProcessGroup]":
-    """The device of this rank alone, and the ranks.
+    """Join the processes that torchrun started: the device of this one, and the group.
 
     Raises:
-        UserError: batch normalisation cannot be brought together on this device.
+        UserError: batch normalisation cannot be synchronised on this device.
     """
     from tinyres.models.process_group import ProcessGroup, local_rank
 

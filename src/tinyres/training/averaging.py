@@ -15,21 +15,21 @@ class LatestWeights:
         self.classifier = classifier
 
     def after_step(self) -> None:
-        """One step of the optimizer was made."""
+        """Call after every step of the optimizer."""
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state for a checkpoint."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from the state of a checkpoint."""
 
 
 class MovingAverage(LatestWeights):
     """A second classifier, whose weights and running statistics follow those of the one that is trained.
 
-    In its first steps it forgets faster, so that it does not dwell on the fresh weights: after n steps the decay is
-    (1 + n) / (10 + n) while that is less. Unlike torch's `AveragedModel` it never waits for the device.
+    In its first steps it forgets faster, so that the fresh weights do not linger: after n steps the decay is
+    (1 + n) / (10 + n) while that is smaller than `decay`. Unlike torch's `AveragedModel` it never waits for the device.
     """
 
     def __init__(self, classifier: Classifier, decay: float) -> None:
@@ -43,7 +43,7 @@ class MovingAverage(LatestWeights):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Take a share of the weights as they are now."""
+        """Move the averages towards the weights as they are now."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         torch._foreach_lerp_(self.averages, self.trained, 1 - decay)
@@ -51,11 +51,11 @@ class MovingAverage(LatestWeights):
             torch._foreach_copy_(self.copies, self.counted)
 
     def state(self) -> dict[str, Any]:
-        """The averages and how many steps they follow."""
+        """The averages, and the number of steps they have followed."""
         return {"network": self.classifier.network.state_dict(), "steps": self.steps}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from the state of a checkpoint."""
         self.classifier.network.load_state_dict(state["network"])
         self.steps = state["steps"]
 

@@ -63,9 +63,10 @@ def batch_bounds(count: int, batch_size: int, ranks: int = 1) -> Bounds:
 def batches(
     split: DeviceSplit, plan: EpochPlan, augmentation: BatchAugmentation, first: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pixels and labels of each batch, from batch number `first` on.
+    """The pixels and labels of each batch, beginning with batch number `first`.
 
-    Pixels are float32 B×3×H×W in [0, 1]; labels int64 B, or float32 B×K, each class's share, where images are mixed.
+    Pixels are float32 B×3×H×W in [0, 1]; labels are int64 B, or the share of each
+    class, float32 B×K, where images are mixed.
     """
     prepared = augmentation.prepare(plan.samples, plan.bounds)
     rows = plan.rows[prepared.order]  # the order of images inside a batch means nothing to training

@@ -24,7 +24,7 @@ class Descent:
         """Take the step.
 
         Args:
-            add_gradient: adds the batch's gradient to that of the parameters; what it returns is returned.
+            add_gradient: adds the batch's gradient to the parameters' gradients; its result is returned.
         """
         answer = add_gradient()
         if self.clip_norm is not None:
@@ -75,7 +75,7 @@ def make_descent(network: nn.Module, optimizer: Optimizer, params: Params) -> De
 
 @contextmanager
 def kept_running_statistics(network: nn.Module) -> Iterator[None]:
-    """Batch normalisation goes by the batch, but keeps its running mean and variance."""
+    """Normalise by the batch's statistics without updating the running ones."""
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     momenta = [layer.momentum for layer in layers]
     for layer in layers:

@@ -1,4 +1,4 @@
-"""When the validation loss no longer falls, counted as Keras's `EarlyStopping(monitor="val_loss")` counts."""
+"""Whether the validation loss has stopped falling, by the rule of Keras's `EarlyStopping(monitor="val_loss")`."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from tinyres.common.curves import EpochRecord
 
 
 def epochs_since_best(history: Sequence[EpochRecord]) -> int:
-    """Epochs after the one with the lowest validation loss (the first of equals)."""
+    """The number of epochs since the lowest validation loss; of equal losses the first counts."""
     losses = [record["val_loss"] for record in history]
     return len(losses) - 1 - losses.index(min(losses))
 
 
 def has_stalled(history: Sequence[EpochRecord], patience: int) -> bool:
-    """Whether the last `patience` epochs brought no new lowest validation loss."""
+    """Whether none of the last `patience` epochs brought a new lowest validation loss."""
     return bool(history) and epochs_since_best(history) >= patience

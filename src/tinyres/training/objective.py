@@ -1,4 +1,4 @@
-"""What training lowers: the loss of a batch, on its images or on those that an attack makes of them."""
+"""The objective of training: the loss of a batch, on its images or on adversarial ones made from them."""
 
 from collections.abc import Callable
 
@@ -14,16 +14,16 @@ PGD_REACH = 2.5  # how far all steps together could go, in epsilons (Madry et al
 
 Forward = Callable[[Tensor], Tensor]
 Attack = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
-"""From the loss of pixels, as a function, and the pixels to other pixels."""
+"""Maps a function from pixels to their loss, and the pixels, to other pixels."""
 
 
 class Objective:
-    """The cross-entropy, smoothed if wanted, on images as they are or as an attack changed them.
+    """The cross-entropy, with label smoothing if wanted, on the images or on adversarial ones made from them.
 
     Args:
         classifier: in training mode while this is called.
-        forward: the classifier, perhaps compiled or one of several: logits B×K of pixels B×3×H×W. Not for attacks,
-            which want no gradient of the weights.
+        forward: the classifier, perhaps compiled or replicated: logits B×K of pixels B×3×H×W. Attacks do not use it,
+            since they need no gradient of the weights.
         loss: label_smoothing and adversarial.
     """
 
@@ -50,7 +50,7 @@ class Objective:
 
 
 def make_attack(adversarial: Adversarial) -> Attack | None:
-    """The fast gradient sign method in one step, projected gradient descent in more; none within an epsilon of 0."""
+    """The fast gradient sign method for one step, projected gradient descent for more; None where epsilon is 0."""
     if not adversarial.epsilon:
         return None
     epsilon, steps = adversarial.epsilon / 255, adversarial.steps
@@ -67,7 +67,7 @@ def make_attack(adversarial: Adversarial) -> Attack | None:
 
 
 def climb(loss: Callable[[Tensor], Tensor], pixels: Tensor, changed: Tensor, step: float, epsilon: float) -> Tensor:
-    """One step of each pixel that raises the loss, no further than epsilon from where it was, and within [0, 1].
+    """Move each pixel by one step that raises the loss, within epsilon of its original value and within [0, 1].
 
     Source: Goodfellow et al., 2015, arXiv:1412.6572, section 4.
     """

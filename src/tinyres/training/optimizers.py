@@ -29,14 +29,14 @@ def make_optimizer(network: nn.Module, params: Params) -> Optimizer:
 
 
 def memory_order(weight: Tensor) -> tuple[int, ...]:
-    """The dimensions from the slowest to the fastest: of channels-last weights K×C×R×S they are K, R, S and C."""
+    """The dimensions from the slowest to the fastest varying: K, R, S, C for channels-last weights K×C×R×S."""
     if weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
         return 0, 2, 3, 1
     return tuple(range(weight.ndim))
 
 
 def hand_over_gradients(weights: list[nn.Parameter], optimizer: Optimizer) -> None:
-    """Give an optimizer the gradients of a network's weights, in the order in which it has the weights."""
+    """Give an optimizer the gradients of a network's weights, in the memory order of its own views of them."""
     views = [view for group in optimizer.param_groups for view in group["params"]]
     for weight, view in zip(weights, views, strict=True):
         view.grad = None if weight.grad is None else weight.grad.permute(memory_order(weight))

@@ -52,7 +52,7 @@ class HostSplit(DeviceSplit):
 def place(split: Split, where: str, device: torch.device) -> DeviceSplit:
     """The split on the device, in the host's memory, or in its file, as `runtime.data` says.
 
-    `auto` is on the device while that takes at most a quarter of its free memory, and in the file otherwise.
+    `auto` means the device if the images take at most a quarter of its free memory, and the file otherwise.
     """
     if where == "auto":
         where = "device" if split.images.nbytes <= free_memory(device) / 4 else "mmap"

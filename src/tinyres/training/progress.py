@@ -1,4 +1,4 @@
-"""What a training shows: a bar on a terminal, one line per epoch elsewhere, and on a CPU what the run will cost."""
+"""Progress of a training: a bar on a terminal, else a line per epoch, and on a CPU an estimate of its duration."""
 
 import sys
 import time
@@ -14,13 +14,13 @@ REFRESH_SECONDS = 1.0  # at most this often is the device asked for the loss so 
 
 
 class Progress:
-    """Shows one training. The device is only asked for numbers when `due` says so.
+    """The progress of one training. Read the loss from the device only when `due` is true.
 
     Args:
         name: the model's.
         params: epochs, early_stopping.
         images: number of training images.
-        on_cpu: whether the cost of the whole training is announced.
+        on_cpu: whether to announce how long the whole training will take.
         speaks: whether anything is shown.
     """
 
@@ -34,7 +34,7 @@ class Progress:
         self.shown_at = 0.0
 
     def silence(self) -> None:
-        """Show nothing, for a training that is one of many."""
+        """Show nothing; for one training of many."""
         self.speaks = self.is_terminal = False
 
     def epoch_starts(self, epoch: int, steps: int, first: int) -> None:
@@ -46,7 +46,7 @@ class Progress:
             self.bar = tqdm(total=steps, initial=first, desc=title, unit="batch", leave=False, file=sys.stderr)
 
     def step(self) -> None:
-        """One step was made."""
+        """Call after every step."""
         if self.bar is not None:
             self.bar.update()
 
@@ -59,7 +59,7 @@ class Progress:
         return True
 
     def show(self, loss: float, accuracy: float, seen: int, epochs_left: float) -> None:
-        """Show the running means, and the estimate once enough was measured."""
+        """Show the running means and, once enough has been measured, the estimate."""
         if self.bar is not None:
             self.bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.1%}")
         elapsed = time.perf_counter() - self.started

@@ -1,6 +1,6 @@
-"""Pretraining without labels: a network learns by how much an image was turned.
+"""Pretraining without labels: a network learns to tell by how much an image was rotated.
 
-Who can tell knows what stands upright, and so what is in the picture. Source: Gidaris et al., 2018, arXiv:1803.07728.
+To tell, it must recognise what is in the picture. Source: Gidaris et al., 2018, arXiv:1803.07728.
 """
 
 import numpy as np
@@ -15,10 +15,10 @@ TELLING_ANGLE = 45  # degrees by which augmentation may turn an image before it 
 
 
 def rotations_of(split: Split) -> Split:
-    """Every image in its four rotations, those of one angle after those of another; labels count quarter turns.
+    """Every image in its four rotations, one angle after the other; labels count quarter turns.
 
     Raises:
-        UserError: the images are not square, so that their shape would tell.
+        UserError: the images are not square, so that their shape would give the rotation away.
     """
     height, width = split.images.shape[1:3]
     if height != width:
@@ -30,7 +30,7 @@ def rotations_of(split: Split) -> Split:
 
 
 def pretraining_params(params: Params) -> Params:
-    """What the trainer goes by: the study's parameters, but for `pretrain.epochs` epochs and without mirroring.
+    """The trainer's parameters: the study's, but with `pretrain.epochs` epochs and without mirroring.
 
     An image turned left and then mirrored is its mirror image turned right: the label would be wrong.
 
@@ -38,8 +38,8 @@ def pretraining_params(params: Params) -> Params:
         params: pretrain, augment.online, scheduler, and whatever else is to be kept.
 
     Raises:
-        UserError: augmentation turns images so far that the rotation cannot be told, or the schedule is longer than
-            the pretraining.
+        UserError: augmentation rotates images so far that the quarter turn cannot be told, or the schedule is longer
+            than the pretraining.
     """
     online, epochs = params.augment.online, params.pretrain.epochs
     if online.rotation >= TELLING_ANGLE:

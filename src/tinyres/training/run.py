@@ -59,7 +59,7 @@ def train_model(
         task: what the model learns.
         recorder: keeps the training's record.
         initial: the weights to begin with; None for fresh ones.
-        trainer_params: what the trainer goes by, where that is not `params` themselves.
+        trainer_params: the trainer's parameters, where they differ from `params`.
 
     Raises:
         UserError: as for `Trainer`, `build` and `initialise`.
@@ -89,7 +89,7 @@ def train_model(
 
 
 def describe_training(description: ModelDescription, key: str, task: Task, machine: Machine) -> Training:
-    """What a recorder is told of a training."""
+    """What a recorder learns about a training before its first step."""
     training = description.training
     return Training(description.name, key, training["params"], task.data, training["data"], machine.environment())
 
@@ -115,12 +115,12 @@ def make_trainer(
     machine: Machine,
     initial: InitialWeights | None,
 ) -> Trainer:
-    """The trainer of a described model, which has its first weights, and the images of its task on the machine.
+    """The trainer of a described model: first weights in place, images of its task on the machine.
 
     Args:
         description: of the model, by its name in `params.models`.
         key: as `training_key` gives it.
-        params: what the trainer goes by.
+        params: the trainer's.
         task: what the model learns.
         machine: to train on.
         initial: the weights to begin with; None for fresh ones.
@@ -141,8 +141,11 @@ def make_trainer(
 
 
 def as_it_began(machine: Machine, runtime: Runtime, description: ModelDescription, task: Task) -> Machine:
-    """The machine with the convolutions of the training that waits to be gone on with, if there is one and `auto` may
-    choose; says so where they are not those that a new training would have, or cannot be had any more."""
+    """The machine, with the convolutions that an unfinished training began with, if there is one.
+
+    Only `auto` leaves a choice. If the unfinished training began with other convolutions than a new one would have, or
+    with some that this machine lacks, one line says so.
+    """
     other = replace(machine, convolutions="torch" if machine.convolutions == "winograd" else "winograd")
     waiting = machine.processes.from_first(
         [CheckpointStore(training_key(description, task, each)).exist() for each in (machine, other)]
@@ -159,8 +162,8 @@ def as_it_began(machine: Machine, runtime: Runtime, description: ModelDescriptio
 def training_key(description: ModelDescription, task: Task, machine: Machine) -> str:
     """Hash of all that decides the result: parameters, code, data and its copies, initial weights, torch's version.
 
-    Of `runtime.convolutions`, what `auto` came to counts. The launcher is not part of it: a training goes on with
-    another number of processes.
+    The method that `runtime.convolutions: auto` resolved to counts, not the word. The launcher is not part of it: a
+    training can continue with another number of processes.
     """
     params = description.training["params"]
     runtime = {name: value for name, value in params["runtime"].items() if name != "launcher"}
@@ -175,6 +178,6 @@ def training_key(description: ModelDescription, task: Task, machine: Machine) ->
 
 
 def followed_split(subset: Path, data: Description) -> tuple[str, Split]:
-    """What to follow a training with: the validation images, or else the test set."""
+    """The split to follow a training with, and its prefix: the validation images, or else the test set."""
     prefix, split = ("val", "validation") if "validation" in data.sizes else ("test", "test")
     return prefix, read_split(subset / split)

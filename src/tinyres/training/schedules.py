@@ -20,9 +20,9 @@ class Schedule:
     """The learning rate over time, changed after every epoch or every step.
 
     Args:
-        optimizer: whose learning rate it sets.
+        optimizer: the optimizer whose learning rate it sets.
         params: lr, epochs, scheduler.
-        steps: of the optimizer in an epoch.
+        steps: the optimizer's steps in an epoch.
     """
 
     def __init__(self, optimizer: Optimizer, params: Params, steps: int) -> None:
@@ -33,19 +33,19 @@ class Schedule:
         """The learning rate of the last step."""
 
     def after_step(self) -> None:
-        """One step of the optimizer was made."""
+        """Call after every step of the optimizer."""
         self.lr = self.optimizer.param_groups[0]["lr"]
         if self.changes_every_step:
             self.scheduler.step()
 
     def after_epoch(self) -> None:
-        """All steps of an epoch were made."""
+        """Call after the last step of every epoch."""
         if not self.changes_every_step:
             self.scheduler.step()
 
 
 def make_scheduler(optimizer: Optimizer, params: Params, changes: int) -> LRScheduler:
-    """The learning rate by number of changes, of which an epoch has `changes`."""
+    """The learning rate after each change, of which there are `changes` in an epoch."""
     warmup, total = params.scheduler.warmup * changes, params.epochs * changes
     after_warmup = SCHEDULES[params.scheduler.name](optimizer, params, changes, total - warmup)
     if not warmup:

@@ -31,11 +31,11 @@ from tinyres.training.progress import Progress
 from tinyres.training.schedules import Schedule
 from tinyres.training.seeds import seed_of
 
-NETWORK_RANDOMNESS = 1  # names the seed of what a network samples itself (dropout), apart from shuffling
+NETWORK_RANDOMNESS = 1  # names the seed for sampling inside the network (dropout), apart from shuffling
 
 
 class Sums:
-    """Loss, right answers and images of an epoch so far, on the device: read once per epoch, not per step."""
+    """Sums of loss, correct answers and images of an epoch so far, on the device: read once per epoch, not per step."""
 
     def __init__(self, device: torch.device) -> None:
         self.dtype = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
@@ -44,7 +44,7 @@ class Sums:
         """The first step whose loss was not finite."""
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor, step: int) -> None:
-        """Count one batch; `loss` is its mean. A mixed image is right as the class that it has most of."""
+        """Add one batch, whose mean loss is `loss`. A mixed image's label is the class with the largest share."""
         likeliest = labels if labels.ndim == 1 else labels.argmax(dim=1)
         right = (logits.argmax(dim=1) == likeliest).sum()
         total_loss, images = loss.to(self.dtype) * len(labels), right.new_tensor(len(labels))
@@ -65,7 +65,7 @@ class TrainerImages:
     monitored: DeviceSplit
     """Followed after every epoch."""
     prefix: str
-    """Of its columns in the curves: `val` or `test`. Only validation images can end the training early."""
+    """The prefix of its columns in the curves: `val` or `test`. Only validation images can end a training early."""
     classes: int
 
 
@@ -77,7 +77,7 @@ class Trainer:
             early_stopping.
         name: the model's name, for what is shown.
         classifier: on the machine's device; trained in place.
-        images: what it learns from, and what is followed meanwhile.
+        images: the training images, and those followed meanwhile.
         machine: device and precision.
         checkpoints: where states are kept until the training has ended.
     """
@@ -123,8 +123,7 @@ class Trainer:
         """Train to the last epoch; returns one record per epoch.
 
         Args:
-            after_epoch: called with the history so far, after each epoch's checkpoint and once on resuming; the last
-                record may be new to it, the earlier ones are as before.
+            after_epoch: called with all records so far, after each epoch's checkpoint and once on resuming.
 
         Raises:
             UserError: the loss is not finite, memory ran out, or the process was asked to stop (after saving).
@@ -150,7 +149,7 @@ class Trainer:
         return self.epoch == self.params.epochs or (patience is not None and has_stalled(self.history, patience))
 
     def train_epoch(self, stop: StopRequest) -> EpochRecord:
-        """Take every step that is left of the epoch and turn to the next; returns the training's part of the record.
+        """Take the remaining steps of the epoch; returns the training's part of its record.
 
         Raises:
             UserError: as for `fit`.
@@ -173,7 +172,7 @@ class Trainer:
         return self._end_epoch(sum(plan.sizes[first_step:]), started)
 
     def _train_step(self, pixels: Tensor, labels: Tensor, share: float) -> None:
-        """One step of the optimizer, and what follows it; `share` is an even share of the whole batch, in images."""
+        """One step of the optimizer, and what follows it; `share` is images in the batch over number of processes."""
         parts = self.params.optimizer.accumulation
         try:
             answers = self.descend(lambda: self._add_gradient(pixels, labels, parts, share))
@@ -190,7 +189,7 @@ class Trainer:
     def _add_gradient(
         self, pixels: Tensor, labels: Tensor, parts: int, share: float
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Add the gradient of a batch, taken in so many parts; loss, logits and labels of each."""
+        """Add the gradient of a batch, taken in `parts` parts; returns loss, logits and labels of each."""
         answers = []
         for part in range(parts):
             some_pixels, some_labels = pixels[part::parts], labels[part::parts]
