@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 QUICKSTART_EPOCHS ?= 10
 
-VENV_BIN = $(abspath $(VENV))/bin
+VENV_BIN := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin
 INSTALLED = $(VENV)/.tinyres-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 export PATH := $(VENV_BIN):$(PATH)
 export DVC_NO_ANALYTICS = 1
@@ -17,8 +17,8 @@ help:  ## list the targets
 
 setup: $(INSTALLED)  ## create .venv and install the locked packages (6 GB, 3 to 5 minutes)
 
-$(INSTALLED): requirements.lock pyproject.toml
-	@test -x $(VENV_BIN)/python || $(PYTHON) -m venv $(VENV)
+$(INSTALLED):  # by the contents of the two files, which its name holds, not by their times
+	@test -x "$(VENV_BIN)/python" || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked packages into $(VENV) (6 GB, 3 to 5 minutes) ..."
 	@python -m pip install --quiet --disable-pip-version-check -r requirements.lock 2> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --editable . 2>> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
@@ -27,7 +27,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@touch $@
 
 quickstart: setup  ## the whole pipeline on handwritten digits, in an experiment of its own (about 3 minutes)
-	@dvc exp run --temp --force --name quickstart \
+	@PYTHONPATH=src python -m tinyres.cli.dvc exp run --temp --force --name quickstart \
 		--set-param data.source=digits --set-param epochs=$(QUICKSTART_EPOCHS) \
 		--set-param augment.online.crop_padding=1 --set-param augment.online.flip=0 \
 		--set-param tracking.experiment=quickstart
@@ -52,7 +52,8 @@ lint: setup  ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy
 
 ui: setup  ## the MLflow UI on this repository's runs, at http://127.0.0.1:5000
-	@mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --host 127.0.0.1 --port 5000
+	@uri=$$(PYTHONPATH=src python -c 'from tinyres.tracking import store; store.connect(); print(store.tracking_uri())') \
+		&& mlflow ui --backend-store-uri "$$uri" --host 127.0.0.1 --port 5000
 
 # DVC puts the file before every name that another study has too; its other columns are hashes of files.
 experiments: setup  ## the experiments of the paper's study: what sets them apart, and their metrics

@@ -29,7 +29,7 @@ class Experiment:
         words = [word for setting in settings for word in ("-S", setting)]
         self.said: deque[str] = deque(maxlen=KEPT_LINES)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *words, stage],
+            [sys.executable, "-m", "tinyres.cli.dvc", "exp", "run", "--temp", "--name", name, *words, stage],
             env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
