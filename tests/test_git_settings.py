@@ -26,6 +26,7 @@ SETTINGS = {
     "strict whitespace": ["apply.whitespace=error", "core.whitespace=trailing-space,cr-at-eol"],
     "ignored whitespace": ["apply.ignoreWhitespace=change"],
     "text conversion": ["core.attributesFile=attributes", "diff.upper.textconv=tr a-z A-Z <"],
+    "a diff program for some files": ["core.attributesFile=attributes", "diff.upper.command=/bin/false"],
     "split index": ["core.splitIndex=true", "core.untrackedCache=true"],
 }
 PROJECT = "work/tiny res [1]*"

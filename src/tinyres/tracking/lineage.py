@@ -11,13 +11,11 @@ PARAMS, PATCH = "lineage/params.yaml", "lineage/code.patch"
 COMMIT, CLEAN, STUDY, EXPERIMENT = "git.commit", "git.clean", "tinyres.study", "dvc.experiment"
 STAGE, DATA, ENVIRONMENT = "tinyres.stage", "tinyres.data", "tinyres.environment"
 CODE = ("src", "stages")  # of the project's folder; with the study's graph they are what Git compares
-# Git's settings decide how `git diff` looks and whether `git add` refuses a file; a patch shall apply everywhere.
+# Settings of Git that would make `git add` refuse a file, or write outside of the index that is used here.
 SETTINGS = ("core.safecrlf=false", "core.fsmonitor=false", "core.splitIndex=false")
 IGNORED = ("GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS")  # variables
-DIFF = ("diff-index", "--cached", "--patch", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv",
-        "--no-renames", "--no-relative", "--src-prefix=a/", "--dst-prefix=b/", "-O/dev/null", "--unified=3",
-        "--inter-hunk-context=0", "--submodule=short", "--ignore-submodules=none", "--ws-error-highlight=none",
-        "--diff-algorithm=myers")  # fmt: skip
+# Unlike `git diff`, it reads none of the settings of how a difference is shown.
+DIFF = ("diff-index", "--cached", "--patch", "--binary", "--full-index", "--no-ext-diff")
 
 
 def lineage_tags(stage: str, data_hash: str, environment: str | None) -> dict[str, str]:
