@@ -9,6 +9,9 @@ export PATH := $(VENV_BIN):$(PATH)
 export DVC_NO_ANALYTICS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
+# Each file's tests in one process, since they share what is set up for them; files in the order of tests/conftest.py.
+PYTEST = python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart repro test test-all lint experiments ui bench
 
@@ -43,10 +46,10 @@ repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU 
 	@dvc repro
 
 test: setup  ## the tests, on real DVC and MLflow, but for the slowest (about 10 minutes)
-	@python -m pytest -n 2 --dist loadfile -m 'not slow'
+	@$(PYTEST) -m 'not slow'
 
 test-all: setup  ## all tests, as CI runs them (about 20 minutes)
-	@python -m pytest -n 2 --dist loadfile
+	@$(PYTEST)
 
 lint: setup  ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy

@@ -6,12 +6,50 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from pipeline import ALL, QUICK, Clone, make_once
 from tinyres.sources import cifar100
 from tinyres.sources.source import Source
 from tinyres.training.checkpoint_store import CheckpointStore
 
 settings.register_profile("tinyres", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("tinyres")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that run the pipeline come first, so that no long one is left to a single process at the end."""
+    long = {item.path for item in items if item.get_closest_marker("pipeline")}
+    items.sort(key=lambda item: item.path not in long)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is the same in all processes of pytest-xdist."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def digits(shared_folder: Path) -> Clone:
+    """A clone with the quickstart's parameters in its commit and the data ready for training; copy it."""
+    return make_once(shared_folder / "digits", prepare_digits)
+
+
+def prepare_digits(clone: Clone) -> None:
+    clone.set_params(*QUICK)
+    clone.commit("digits")
+    assert clone.repro("augment") == {"download", "subset-extract", "augment"}
+    clone.commit("digits, ready for training")
+
+
+@pytest.fixture(scope="session")
+def quickstart(shared_folder: Path) -> Clone:
+    """A clone in which the quickstart ran as a temporary experiment, and nothing else; copy it."""
+    return make_once(shared_folder / "quickstart", run_quickstart)
+
+
+def run_quickstart(clone: Clone) -> None:
+    ran = clone.experiment(*QUICK, "tracking.experiment=quickstart", name="quickstart", temporary=True)
+    assert ran == ALL
 
 
 @pytest.fixture(scope="session")

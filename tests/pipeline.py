@@ -2,13 +2,27 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Self
+
+from dvc.utils.hydra import apply_overrides
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ["data.source=digits", "subset.per_class=20", "epochs=2", "embed.perplexity=10", "embed.iterations=250",
          "augment.online.crop_padding=1"]  # fmt: skip
+TRAININGS = {"train-baseline", "train-modified"}
+AFTER_TRAINING = {"evaluate", "embed"}
+ALL = {"download", "subset-extract", "augment"} | TRAININGS | AFTER_TRAINING
+ARTIFACT_LOCATIONS = {"experiments": ["artifact_location"], "runs": ["artifact_uri"],
+                      "logged_models": ["artifact_location"],
+                      "model_versions": ["source", "storage_location"]}  # fmt: skip
+"""The columns of MLflow's store that hold absolute paths, by table."""
 
 
 class Clone:
@@ -25,6 +39,24 @@ class Clone:
         self.run("git", "config", "user.email", "tests@example.org")
         self.run("git", "config", "user.name", "tests")
         self.commit("the tree under test")
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """A repository that is there already."""
+        clone = cls.__new__(cls)
+        clone.folder = folder
+        return clone
+
+    def copy(self, folder: Path) -> Self:
+        """The same repository in another folder, with its caches and its runs in MLflow."""
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+        if (store := folder / "mlflow.db").exists():
+            move_artifacts(store, self.folder, folder)
+        return self.at(folder)
+
+    def set_params(self, *settings: str) -> None:
+        """Change `params.yaml` as `dvc exp run -S` does."""
+        apply_overrides(self.folder / "params.yaml", list(settings))
 
     def run(self, *command: str, status: int = 0, **environment: str) -> str:
         """Run a command in the clone; returns what it printed, on both streams."""
@@ -62,6 +94,27 @@ class Clone:
 
     def read(self, name: str) -> str:
         return (self.folder / name).read_text()
+
+
+def move_artifacts(store: Path, before: Path, after: Path) -> None:
+    """Tell a copied MLflow store that its artifacts were copied as well."""
+    with closing(sqlite3.connect(store)) as connection, connection:
+        for table, columns in ARTIFACT_LOCATIONS.items():
+            for column in columns:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (f"{before}/", f"{after}/")
+                )
+
+
+def make_once(folder: Path, prepare: Callable[[Clone], None]) -> Clone:
+    """A clone that the first process to ask for it makes and prepares, while the others wait. Tests only copy it."""
+    made = folder.with_suffix(".made")
+    with FileLock(folder.with_suffix(".lock")):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            prepare(Clone(folder))
+            made.touch()
+    return Clone.at(folder)
 
 
 def stages_run(output: str) -> set[str]:

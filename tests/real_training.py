@@ -2,15 +2,9 @@
 
 import time
 
-from dvc.utils.hydra import apply_overrides
-
 from pipeline import Clone
 
 MAMMALS = ["subset.classes=aquatic_mammals", "subset.per_class=60", "augment.online.crop_padding=2"]
-
-
-def set_params(clone: Clone, *changes: str) -> None:
-    apply_overrides(clone.folder / "params.yaml", list(changes))
 
 
 def wait_for_checkpoint(clone: Clone) -> None:

@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from pipeline import QUICK, Clone, stages_run
+from pipeline import stages_run
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 TRAINING = ["epochs=2", "augment.online.crop_padding=1"]
 
 
-def test_the_ablation_compares_the_roots_networks_with_its_own(tmp_path):
-    clone = Clone(tmp_path)
-    clone.experiment(*QUICK)
+def test_the_ablation_compares_the_roots_networks_with_its_own(quickstart, tmp_path):
+    clone = quickstart.copy(tmp_path)
+    clone.run("dvc", "exp", "apply", "quickstart")
     settings = [word for each in TRAINING for word in ("-S", each)]
     output = clone.run("sh", "-c", 'cd studies/ablation && exec dvc exp run "$@"', "sh", *settings)
     assert stages_run(output) == {"train-stem_only", "train-no_maxpool", "ablate"}

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import ROOT, Clone
-from real_training import MAMMALS, set_params, wait_for_checkpoint
+from real_training import MAMMALS, wait_for_checkpoint
 from small_training import changed
 from tinyres.common.curves import read_curves
 from tinyres.training.batches import plan_epoch
@@ -52,7 +52,7 @@ CNN = ["models.baseline.architecture=cnn", "models.baseline.stem=null", "models.
 def clone(tmp_path_factory: pytest.TempPathFactory, archive) -> Clone:
     """With real aquatic mammals, ready to be trained on."""
     clone = Clone(tmp_path_factory.mktemp("ranks"))
-    set_params(clone, *MAMMALS)
+    clone.set_params(*MAMMALS)
     clone.repro("augment")
     return clone
 
@@ -74,7 +74,7 @@ def test_two_processes_draw_the_curves_of_one(clone):
 
 def start(clone: Clone, *launcher: str) -> subprocess.Popen:
     command = [*launcher, "stages/train.py", "baseline"]
-    environment = clone.environment(PYTHONPATH="src", OMP_NUM_THREADS="1")
+    environment = clone.environment(OMP_NUM_THREADS="1")
     return subprocess.Popen(command, cwd=clone.folder, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -82,7 +82,7 @@ def start(clone: Clone, *launcher: str) -> subprocess.Popen:
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_rank_that_dies_ends_the_job_which_another_number_of_ranks_takes_up(victim, clone):
-    set_params(clone, "epochs=6", f"seed={victim + 10}")
+    clone.set_params("epochs=6", f"seed={victim + 10}")
     job = start(clone, *TORCHRUN.split())
     wait_for_checkpoint(clone)
     ranks = [each for each in psutil.Process(job.pid).children() if "stages/train.py" in each.cmdline()]
@@ -103,7 +103,7 @@ def test_a_rank_that_dies_ends_the_job_which_another_number_of_ranks_takes_up(vi
 @pytest.mark.slow
 def test_torchrun_starts_a_job_again_whose_rank_died(clone):
     """And it goes on from its last epoch."""
-    set_params(clone, "epochs=6", "seed=20")
+    clone.set_params("epochs=6", "seed=20")
     job = start(clone, "torchrun", "--max-restarts", "1", "--nproc-per-node", "2")
     wait_for_checkpoint(clone)
     (dying,) = [
@@ -121,10 +121,10 @@ def test_torchrun_starts_a_job_again_whose_rank_died(clone):
 @pytest.mark.pipeline
 @pytest.mark.slow
 def test_more_processes_than_a_batch_can_feed_are_refused(clone):
-    set_params(clone, "batch_size=3")
+    clone.set_params("batch_size=3")
     job = start(clone, *TORCHRUN.split())
     _, said = job.communicate(timeout=100)
-    set_params(clone, "batch_size=64")
+    clone.set_params("batch_size=64")
     assert job.returncode != 0
     assert "batch_size is 3, which leaves less than 2 images at a time to each of 2 processes" in said
 

@@ -285,22 +285,17 @@ def test_weights_may_come_without_a_classifier():
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def clone(digits: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone with a few digits, and `models/start`, a network that was trained on them for an epoch."""
-    clone = Clone(tmp_path_factory.mktemp("transfer"))
-    file = clone.folder / "params.yaml"
-    params = yaml.safe_load(file.read_text())
-    params["data"]["source"], params["subset"]["per_class"], params["epochs"] = "digits", 10, 1
-    file.write_text(yaml.safe_dump(params))
-    for stage in (["download"], ["subset_extract", "data/raw"], ["augment"], ["train", "baseline"]):
-        run_stage(clone, *stage)
+    clone = digits.copy(tmp_path_factory.mktemp("transfer"))
+    clone.set_params("epochs=1")
+    train_baseline(clone)
     shutil.move(clone.folder / "models/baseline", clone.folder / "models/start")
     return clone
 
 
-def run_stage(clone: Clone, stage: str, *arguments: str, status: int = 0) -> str:
-    command = (sys.executable, f"stages/{stage}.py", *arguments)
-    return clone.run(*command, status=status, PYTHONPATH="src", DVC_ROOT=str(clone.folder))
+def train_baseline(clone: Clone, status: int = 0) -> str:
+    return clone.run(sys.executable, "stages/train.py", "baseline", status=status, DVC_ROOT=str(clone.folder))
 
 
 def set_model(clone: Clone, **changes: object) -> None:
@@ -310,9 +305,10 @@ def set_model(clone: Clone, **changes: object) -> None:
     file.write_text(yaml.safe_dump(params))
 
 
+@pytest.mark.pipeline
 def test_training_with_a_frozen_body_trains_the_classifier_alone_and_says_what_it_began_with(clone):
     set_model(clone, freeze=["all"])
-    run_stage(clone, "train", "baseline")
+    train_baseline(clone)
     start, trained = (load_file(clone.folder / f"models/{name}/model.safetensors") for name in ("start", "baseline"))
     assert differing(start, trained) == {"fc.weight", "fc.bias"}
     before, after = (json.loads(clone.read(f"models/{name}/model.json"))["training"] for name in ("start", "baseline"))
@@ -320,10 +316,11 @@ def test_training_with_a_frozen_body_trains_the_classifier_alone_and_says_what_i
     assert "initial_weights" not in before
 
 
+@pytest.mark.pipeline
 def test_a_start_that_does_not_fit_is_refused_before_training(clone):
     before = clone.read("models/start/model.json")
     set_model(clone, stem=MODIFIED)
-    told = run_stage(clone, "train", "baseline", status=1)
+    told = train_baseline(clone, status=1)
     assert told.startswith("error: init_from: models/start does not fit (its conv1.weight is 64×3×7×7 in place of ")
     assert told.count("\n") == 1
     assert clone.read("models/start/model.json") == before

@@ -116,7 +116,7 @@ def test_a_run_says_where_it_comes_from(clone):
         tags = run.data.tags
         assert (tags["git.commit"], tags["git.clean"]) == (commit, clean)
         assert (tags["tinyres.study"], tags["tinyres.stage"]) == (".", STAGE)
-        assert tags["tinyres.command"] == "python stages/train.py baseline"
+        assert tags["tinyres.command"] == "python ./stages/train.py baseline"
         assert re.fullmatch(
             r"Python 3\.\S+, torch \S+, torchvision \S+, CUDA \S+, (CPU, \d+ cores, \d+ threads|.+)",
             tags["tinyres.environment"],

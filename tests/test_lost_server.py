@@ -20,13 +20,9 @@ EPOCHS = 40  # of about a quarter of a second on a CPU
 
 
 @pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone with digits ready for training."""
-    clone = Clone(tmp_path_factory.mktemp("ready"))
-    params = clone.folder / "params.yaml"
-    text = params.read_text().replace("epochs: 30", f"epochs: {EPOCHS}").replace("source: cifar100 ", "source: digits ")
-    params.write_text(text.replace("per_class: null", "per_class: 20").replace("device: auto", "device: cpu"))
-    clone.repro("augment")
+def ready(digits: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    clone = digits.copy(tmp_path_factory.mktemp("ready"))
+    clone.set_params(f"epochs={EPOCHS}", "runtime.device=cpu")
     return clone
 
 
@@ -34,7 +30,7 @@ class Training:
     """`stages/train.py baseline`, told of a server."""
 
     def __init__(self, clone: Clone, uri: str) -> None:
-        environment = clone.environment(PYTHONPATH="src", DVC_ROOT=str(clone.folder), MLFLOW_TRACKING_URI=uri)
+        environment = clone.environment(DVC_ROOT=str(clone.folder), MLFLOW_TRACKING_URI=uri)
         command = [sys.executable, "stages/train.py", "baseline"]
         self.process = subprocess.Popen(command, cwd=clone.folder, env=environment, stderr=subprocess.PIPE, text=True)
 

@@ -111,7 +111,7 @@ def test_the_stage_learns_from_all_training_images_and_another_training_begins_w
     file.write_text(yaml.safe_dump(params))
     stages = (["download"], ["subset_extract", "data/raw"], ["augment"], ["pretrain", "pretext"])
     for stage, *arguments in (*stages, ["train", "pretrained"]):
-        clone.run(sys.executable, f"stages/{stage}.py", *arguments, PYTHONPATH="src", DVC_ROOT=str(clone.folder))
+        clone.run(sys.executable, f"stages/{stage}.py", *arguments, DVC_ROOT=str(clone.folder))
 
     data = json.loads(clone.read("data/subset/dataset.json"))
     assert data["sizes"]["unlabelled"] == 3 * data["sizes"]["train"]

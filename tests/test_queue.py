@@ -15,7 +15,7 @@ import yaml
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from pipeline import QUICK, Clone
+from pipeline import Clone
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -25,12 +25,11 @@ PATIENCE = 550  # seconds until the queue must be empty
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    """A clone with digits ready for training, and two experiments that two workers ran after the code was broken."""
-    clone = Clone(tmp_path_factory.mktemp("queue"))
-    words = [word for each in [*QUICK, "epochs=1", "subset.per_class=10"] for word in ("-S", each)]
-    clone.run("dvc", "exp", "run", *words, "augment")
-    clone.commit("digits")
+def clone(digits: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    """A clone on digits, and two experiments that two workers ran after the code was broken."""
+    clone = digits.copy(tmp_path_factory.mktemp("queue"))
+    clone.set_params("epochs=1")
+    clone.commit("one epoch")
     clone.run("dvc", "exp", "run", "--queue", "-S", f"lr={','.join(RATES)}")
     trainer = clone.folder / "src/tinyres/training/trainer.py"
     trainer.write_text("raise RuntimeError('the code of the workspace ran')\n")
@@ -159,6 +158,16 @@ def test_applied_it_is_all_there_and_every_declared_plot_is_drawn(clone, names):
     charts = [chart["title"] for plot in declared if isinstance(plot, dict) for chart in plot.values()]
     assert len(charts) == 2
     assert [title for title in charts if title not in page] == []
-    pictures = {f"workspace_{plot.replace('/', '_')}" for plot in declared if isinstance(plot, str)}
+    pictures = {
+        f"workspace_{file.relative_to(clone.folder).as_posix().replace('/', '_')}"
+        for plot in declared
+        if isinstance(plot, str)
+        for file in pictures_in(clone.folder / plot)
+    }
     assert len(pictures) == 11
     assert pictures - {file.name for file in (clone.folder / "drawn/static").iterdir()} == set()
+
+
+def pictures_in(plot: Path) -> list[Path]:
+    """A declared plot is a picture or a folder of them."""
+    return sorted(plot.iterdir()) if plot.is_dir() else [plot]

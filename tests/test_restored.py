@@ -8,25 +8,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from dvc.utils.hydra import apply_overrides
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from pipeline import QUICK, Clone, stages_run
+from pipeline import Clone, stages_run
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
-EXPERIMENT = "cifar100-resnet18"
+EXPERIMENT = "quickstart"
 RECORD = ("--force", "--single-item")  # with `evaluate`: look at the models that are there, and record it
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def clone(quickstart: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone with the study on digits in Git and in a remote, and an experiment, `old`, that was left again."""
-    clone = Clone(tmp_path_factory.mktemp("restored"))
-    apply_overrides(clone.folder / "params.yaml", [*QUICK, "subset.per_class=10"])
+    clone = quickstart.copy(tmp_path_factory.mktemp("restored"))
+    clone.run("dvc", "exp", "apply", "quickstart")
     clone.run("dvc", "remote", "add", "--default", "storage", str(tmp_path_factory.mktemp("storage")))
-    clone.repro()
     clone.commit("the study on digits")
     clone.run("dvc", "push")
     clone.run("dvc", "exp", "run", "--name", "old", "-S", "lr=0.002")
@@ -102,9 +100,7 @@ def test_in_a_fresh_clone_after_a_pull_runs_are_made_from_the_stored_curves_once
 def fresh(clone: Clone, folder: Path) -> Clone:
     """`git clone`, with neither cache nor store."""
     subprocess.run(["git", "clone", "-q", clone.folder, folder], check=True)
-    other = object.__new__(Clone)
-    other.folder = folder
-    return other
+    return Clone.at(folder)
 
 
 def table_of(clone: Clone) -> str:
@@ -162,7 +158,7 @@ def read_only() -> Iterator[Callable[[Path], None]]:
 def train(clone: Clone, root: Path, status: int = 0) -> str:
     """The training stage by itself, with its store and its checkpoints elsewhere."""
     stage = ["python", "stages/train.py", "baseline"]
-    return clone.run(*stage, PYTHONPATH="src", DVC_ROOT=str(root), status=status)
+    return clone.run(*stage, DVC_ROOT=str(root), status=status)
 
 
 def test_a_trained_model_that_finds_no_place_is_not_lost(clone, read_only, tmp_path):

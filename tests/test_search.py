@@ -200,8 +200,7 @@ def test_a_training_that_fails_says_why_and_counts(clone):
 @pytest.mark.slow
 def test_two_machines_share_a_search_on_postgresql(clone, tmp_path):
     """Two repositories, each with its own data, DVC and MLflow; all that they share is Optuna's storage."""
-    other = object.__new__(Clone)
-    other.folder = tmp_path / "other"
+    other = Clone.at(tmp_path / "other")
     subprocess.run(["git", "clone", "-q", clone.folder, other.folder], check=True)
     for key in ("user.email", "user.name"):
         other.run("git", "config", key, "tests")
@@ -266,7 +265,7 @@ def test_an_interval_is_kept_to_six_digits(low, factor, log, tmp_path_factory):
     interval = f"interval({low!r},{low * factor!r})"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for (setting,) in drawn(f"lr=tag(log,{interval})" if log else f"lr={interval}", trials=5):
+        for (setting,) in drawn(f"lr=tag(log,{interval})" if log else f"lr={interval}", trials=2):
             lr = params_with([setting]).lr
             assert low * (1 - 1e-5) <= lr <= low * factor * (1 + 1e-5)
             assert setting == f"lr={lr:.6g}"

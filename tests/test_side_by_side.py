@@ -12,7 +12,7 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
-from pipeline import QUICK, Clone
+from pipeline import Clone
 from tinyres.tracking.store import Store
 
 EPOCHS = 3
@@ -50,10 +50,9 @@ def test_eight_that_begin_at_once_on_an_empty_store_all_succeed(tmp_path, monkey
 
 
 @pytest.mark.pipeline
-def test_four_that_train_at_once_lose_no_metric(tmp_path):
-    clone = Clone(tmp_path)
-    words = [word for each in [*QUICK, f"epochs={EPOCHS}", "subset.per_class=10"] for word in ("-S", each)]
-    clone.run("dvc", "exp", "run", *words, "augment")
+def test_four_that_train_at_once_lose_no_metric(digits, tmp_path):
+    clone = digits.copy(tmp_path)
+    clone.set_params(f"epochs={EPOCHS}")
     trainings = [start(clone, seed) for seed in range(4)]
     for training in trainings:
         _, said = training.communicate()
@@ -79,7 +78,6 @@ def start(clone: Clone, seed: int) -> subprocess.Popen[str]:
     (folder / "data").symlink_to(clone.folder / "data")
     params = yaml.safe_load(clone.read("params.yaml"))
     (folder / "params.yaml").write_text(yaml.safe_dump(params | {"seed": seed}))
-    source = clone.folder / "src"
-    environment = clone.environment(PYTHONPATH=str(source), DVC_ROOT=str(clone.folder), OMP_NUM_THREADS="1")
+    environment = clone.environment(DVC_ROOT=str(clone.folder), OMP_NUM_THREADS="1")
     command = [sys.executable, clone.folder / "stages/train.py", "baseline"]
     return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from pipeline import Clone
-from real_training import MAMMALS, set_params, wait_for_checkpoint
+from real_training import MAMMALS, wait_for_checkpoint
 from tinyres.common.curves import read_curves
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
@@ -53,7 +53,7 @@ class Node:
     def start(self, clone: Clone, meeting: str) -> subprocess.Popen[str]:
         """Its part of the job."""
         launcher = [*LAUNCHER, *MEETINGS[meeting][self.number]]
-        environment = clone.environment(PYTHONPATH="src", OMP_NUM_THREADS="1", GLOO_SOCKET_IFNAME=LINK)
+        environment = clone.environment(OMP_NUM_THREADS="1", GLOO_SOCKET_IFNAME=LINK)
         return subprocess.Popen(
             ["ip", "netns", "exec", self.name, *launcher, "stages/train.py", "baseline"],
             cwd=clone.folder,
@@ -99,7 +99,7 @@ def nodes() -> Iterator[list[Node]]:
 def clone(tmp_path_factory: pytest.TempPathFactory, archive) -> Clone:
     """The folder that both nodes share, with real aquatic mammals, ready to be trained on."""
     clone = Clone(tmp_path_factory.mktemp("nodes"))
-    set_params(clone, *MAMMALS, "epochs=4")
+    clone.set_params(*MAMMALS, "epochs=4")
     clone.repro("augment")
     return clone
 

@@ -9,7 +9,7 @@ from mlflow.tracking import MlflowClient
 
 import browser
 from browser import Browser, mlflow_ui, until
-from pipeline import QUICK, Clone
+from pipeline import Clone
 
 pytestmark = [
     pytest.mark.browser,
@@ -22,11 +22,9 @@ NAMES = ("quickstart/baseline", "quickstart/modified")
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(quickstart: Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of a shortened `make quickstart`."""
-    clone = Clone(tmp_path_factory.mktemp("study"))
-    clone.experiment(*QUICK, f"tracking.experiment={EXPERIMENT}", name="quickstart", temporary=True)
-    return clone.folder / "mlflow.db"
+    return quickstart.copy(tmp_path_factory.mktemp("study")).folder / "mlflow.db"
 
 
 @pytest.fixture(scope="module")
