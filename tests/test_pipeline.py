@@ -136,6 +136,7 @@ def test_editing_a_figure_trains_nothing(applied):
     assert applied.repro() == set()
 
 
+@pytest.mark.slow
 def test_everything_again_gives_the_same_bytes(applied):
     before = applied.read("dvc.lock")
     assert applied.repro("--force") == ALL
@@ -153,6 +154,7 @@ def test_a_parameter_that_does_not_fit_is_refused_by_the_first_stage(applied):
     applied.run("git", "checkout", "-q", ".")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("CIFAR100_ARCHIVE" not in os.environ, reason="CIFAR100_ARCHIVE does not name the archive")
 def test_the_study_on_real_aquatic_mammals(tmp_path_factory):
     """A short version of `dvc exp run -S subset.classes=aquatic_mammals -S epochs=3`."""
