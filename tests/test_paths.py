@@ -15,7 +15,7 @@ GRAPH = "stages:\n  copy:\n    cmd: cp params.yaml copied.txt\n    params: [lr]\
 
 def run(folder: Path, *command: str) -> str:
     changes = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "src")}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MAKE"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MAKE", "VENV"))}
     done = subprocess.run(
         command, cwd=folder, env=kept | changes, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
