@@ -30,7 +30,7 @@ from tinyres.tracking.address import existing_uri, is_database, sqlite_file, sql
 from tinyres.tracking.failures import UnavailableError, explain
 
 MODEL, TRAINING, WEIGHTS = "tinyres.model", "tinyres.training", "tinyres.weights"
-SERVING_NEEDS = ("mlflow", "numpy", "pydantic", "pyyaml", "safetensors", "torch", "torchvision")
+SERVING_NEEDS = ("mlflow", "numpy", "pydantic", "ruamel.yaml", "safetensors", "torch", "torchvision")
 """What `tinyres.cli.serving` imports."""
 ARTIFACTS = "mlartifacts"  # the folder of artifacts at the repository's root, where no server keeps them
 ARTIFACT_ADDRESSES = (  # tables and columns of MLflow's database
