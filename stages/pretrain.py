@@ -1,4 +1,4 @@
-"""pretrain: one network learns from images without labels; others begin with its weights (`init_from`)."""
+"""pretrain: one network learns from images without labels; others start from its weights (`init_from`)."""
 
 import sys
 from dataclasses import replace
@@ -20,7 +20,7 @@ SUBSET = Path("data/subset")
 
 
 def main(name: str) -> None:
-    """Train the model `name` to tell by how much an image was turned, on all training images."""
+    """Train the model `name` to tell by how much an image was rotated, on all training images."""
     params = read_params(*RECIPE, "pretrain", f"models.{name}")
     trainer_params = pretraining_params(params)
     data = read_description(SUBSET)

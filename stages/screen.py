@@ -1,4 +1,4 @@
-"""screen: what each ingredient of a recipe brings on validation images, from short trainings with half of them each."""
+"""screen: the effect of each ingredient of a recipe on validation accuracy, from short trainings with half of them."""
 
 import json
 import sys
@@ -45,11 +45,11 @@ class Run:
     initial: InitialWeights | None
     description: ModelDescription
     key: str
-    """Hash of what goes into it."""
+    """See `training_key`."""
 
 
 def main(network: str, file: Path) -> None:
-    """Train `network` by every run of the design, from the study's own recipe and the ingredients' values."""
+    """Train `network` in every run of the design, with the study's own recipe and the run's ingredients."""
     ingredients: dict[str, dict[str, Any]] = load_yaml(file)
     data = read_description(SUBSET)
     if "validation" not in data.sizes:
@@ -69,7 +69,7 @@ def main(network: str, file: Path) -> None:
 
 
 def make_run(number: int, network: str, ingredients: dict[str, dict[str, Any]], task: Task) -> Run:
-    """The study's recipe with some ingredients, and a seed of its own."""
+    """A run of the study's recipe with some ingredients, and with a seed of its own."""
     recipe = read_params(
         *RECIPE,
         "epochs",
@@ -85,7 +85,7 @@ def make_run(number: int, network: str, ingredients: dict[str, dict[str, Any]], 
 
 
 def train_all(runs: list[Run], task: Task) -> list[float]:
-    """Validation accuracy at the end of each training. A stage that was killed goes on after the last finished one."""
+    """Train all runs; return the validation accuracy of each. A killed stage resumes after the last finished run."""
     checkpoints = CheckpointStore(hash_value([run.key for run in runs]))
     finished = checkpoints.folder / "accuracies.json"
     accuracies: list[float] = json.loads(finished.read_text(encoding="utf-8")) if finished.exists() else []
@@ -99,7 +99,7 @@ def train_all(runs: list[Run], task: Task) -> list[float]:
 
 
 def train(run: Run, task: Task) -> float:
-    """Validation accuracy at the end of a training, of minutes, in which nothing is kept to go on from."""
+    """Train one run; return its validation accuracy. It takes minutes, so it keeps no checkpoints."""
     started = now()
     trainer = make_trainer(run.description, run.key, run.params, task, run.machine, run.initial)
     trainer.progress.silence()
@@ -116,7 +116,7 @@ def train(run: Run, task: Task) -> float:
 
 
 def recording(run: Run, experiment: str, history: list[EpochRecord], started: int) -> Recording:
-    """The run for MLflow: its recipe, its curves of training, its validation accuracy at the end; no model."""
+    """The run for MLflow: recipe, training curves and final validation accuracy; no model."""
     training = run.description.training
     lineage = lineage_tags("screen", training["data"], run.machine.environment())
     return Recording(

@@ -1,1 +1,1 @@
-"""What happens to a batch of training images, on the device, each time they are seen."""
+"""Online augmentation: changes to a batch of training images, on the device, each time it is seen."""

@@ -11,25 +11,25 @@ from tinyres.augmentation.per_image import PerImage
 
 SHARE = (0.02, 0.33)  # of the image's area
 ASPECT = (0.3, 3.3)  # height over width; its logarithm is uniform
-CANDIDATES = 10  # of which the first is taken that is smaller than the image
+CANDIDATES = 10  # the first that is smaller than the image is taken
 
 
 @dataclass
 class ErasingSamples(PerImage):
-    """Rectangles of N images, for images of any size."""
+    """Rectangles for N images, independent of their size."""
 
     happens: Tensor
     """N, bool."""
     share: Tensor
-    """N×10: of the image's area."""
+    """N×10: share of the image's area."""
     aspect: Tensor
     """N×10: height over width."""
     place: Tensor
-    """N×2 in [0, 1): where in the room that is left the first row and column are."""
+    """N×2 in [0, 1): the first row and column, as a share of the places where the rectangle fits."""
 
 
 def sample_erasing(probability: float, count: int, generator: torch.Generator) -> ErasingSamples:
-    """A rectangle for each of `count` images with the given probability."""
+    """Sample a rectangle, with the given probability, for each of `count` images."""
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.empty(count, CANDIDATES).uniform_(low, high, generator=generator)

@@ -16,20 +16,20 @@ from tinyres.augmentation.per_image import Bounds, PerImage, batch_of, begin_of
 
 @dataclass
 class MixingSamples(PerImage):
-    """Mixtures of N images, for images of any size and batches of any."""
+    """Mixtures of N images, independent of the sizes of images and batches."""
 
     partner: Tensor
-    """N in [0, 1): which of the batch's other images."""
+    """N in [0, 1): selects one of the batch's other images."""
     share: Tensor
-    """N: λ, what stays of the image itself; of CutMix before the rectangle is cut to the image."""
+    """N: λ, the share of the image itself; for CutMix, before the rectangle is clipped to the image."""
     cuts: Tensor
     """N, bool: CutMix rather than MixUp."""
     centre: Tensor
-    """N×2 in [0, 1): of CutMix's rectangle, row and column."""
+    """N×2 in [0, 1): row and column of the centre of CutMix's rectangle."""
 
 
 def sample_mixing(mixup: float, cutmix: float, count: int, generator: torch.Generator) -> MixingSamples:
-    """Mixtures with α of either kind, 0 for none; with both, each image gets one of the two, evenly."""
+    """Sample mixtures with α of either kind, 0 for none; with both, each image gets either with probability 1/2."""
     partner = torch.rand(count, generator=generator)
     centre = torch.rand(count, 2, generator=generator)
     even = torch.rand(count, generator=generator) < 0.5
@@ -47,9 +47,9 @@ class Overlay(PerImage):
     partner: Tensor
     """int64 N: the other image's place in the batch."""
     rows: Tensor
-    """N×1×H×1: opacity of the rows; that of a pixel is the product of both."""
+    """N×1×H×1: opacity of the rows; a pixel's opacity is that of its row times that of its column."""
     columns: Tensor
-    """N×1×1×W: of the columns."""
+    """N×1×1×W: opacity of the columns."""
     share: Tensor
     """N×1: the other image's share of the mixture, and of the label."""
 
@@ -66,7 +66,7 @@ def overlays(samples: MixingSamples, bounds: Bounds, height: int, width: int) ->
 
     batch_size = torch.tensor([stop - start for start, stop in bounds])[batch_of(bounds)]
     place = torch.arange(len(batch_size)) - begin_of(bounds)
-    # One in a batch of others: as many places further on, around the end.
+    # The partner is between 1 and `others` places further on in the batch, around its end.
     others = batch_size - 1
     distance = 1 + (samples.partner * others).long().clamp(max=(others - 1).clamp(min=0))
     partner = (place + distance) % batch_size

@@ -86,11 +86,11 @@ def sample(policy: OnlineAugmentation, count: int, generator: torch.Generator) -
 
 @dataclass
 class PreparedEpoch:
-    """What the samples of N images mean for images of one size, worked out once for a whole epoch; float32."""
+    """The samples of N images, converted once per epoch to what images of one size need; float32."""
 
     order: Tensor
-    """int64 N: the order in which the images of each batch are augmented, and in which batches must come. They are
-    sorted by the position of hue, so that images which share it are one slice."""
+    """int64 N: the order in which the images of each batch are augmented, and must arrive. They are sorted by the
+    position of hue, so that images which share it are one slice."""
     bounds: Bounds
     hue_turns: list[list[int]]
     """For each batch, how many images have hue first, second, third, last: known to the host, so that slicing by it
@@ -125,7 +125,7 @@ class BatchAugmentation:
         )
 
     def prepare(self, samples: Samples, bounds: Bounds) -> PreparedEpoch:
-        """What the samples mean for images of this size, on the device.
+        """Convert the samples to what images of this size need, on the device.
 
         Args:
             samples: of all batches, one after the other.
@@ -140,7 +140,7 @@ class BatchAugmentation:
         # The image's column and row at which the crop begins; negative where it begins with border.
         begin = torch.stack([samples.left, samples.top]) - self.policy.crop_padding
         sees_image = (begin.abs() < size).all(dim=0)
-        centre = torch.where(sees_image, begin + (size - 1) / 2, math.inf)  # infinity is inside of no image
+        centre = torch.where(sees_image, begin + (size - 1) / 2, math.inf)  # infinity lies outside every image
         cos, sin = samples.angle.cos(), samples.angle.sin()
         begin = begin.clamp(1 - size, size - 1)
         by_column = torch.stack([samples.flip * cos, sin])[:, :, None, None] * x
@@ -202,7 +202,7 @@ class BatchAugmentation:
     def _crop_flip_rotate(
         self, images: Tensor, prepared: PreparedEpoch, start: int, stop: int
     ) -> tuple[Tensor, Tensor]:
-        """Crop from the black-bordered images, mirror, rotate about the centre: one gather of bytes."""
+        """Crop from the images with a black border, mirror, rotate about the centre: one gather of bytes."""
         low, high = prepared.low[:, start:stop], prepared.high[:, start:stop]
         return take_nearest(images, prepared.by_column[:, start:stop], prepared.by_row[:, start:stop], low, high)
 
@@ -225,8 +225,8 @@ def _weights(samples: Samples, area: int) -> Tensor:
     """3×3×N: for each turn of brightness, contrast and saturation the weights of image, sum of grey, and grey.
 
     All three are one formula, clamp(f·image + (1 − f)·reference), where the reference is black, the image's mean grey,
-    or each pixel's own grey. Grey is meant in multiples of red's share in it, which spares a pass, and the sum over the
-    image's `area` (pixels) stands for its mean.
+    or each pixel's own grey. Grey is in units of red's share of it, which saves a pass, and the sum over the image's
+    `area` (pixels) stands for its mean.
     """
     operation = samples.order[samples.order != HUE].view(-1, 3).T
     factor = samples.factors.T.gather(0, operation)
@@ -237,7 +237,7 @@ def _weights(samples: Samples, area: int) -> Tensor:
 
 
 def _change_colour(pixels: Tensor, weights: Tensor) -> None:
-    """Brightness, contrast or saturation of a run of images, in place; weights 3×B×1×1 as `_weights` gives them."""
+    """Change brightness, contrast or saturation of some images, in place; weights 3×B×1×1 as `_weights` gives them."""
     if not len(pixels):
         return
     red, green, blue = pixels.unbind(1)
@@ -267,8 +267,8 @@ def shift_hue(pixels: Tensor, shift: Tensor) -> None:
     hue.div_(chroma.clamp(min=1e-6))  # grey pixels have no hue; their chroma of 0 makes it irrelevant
     hue.add_(1).copysign_(green - blue).add_(shift)
     hue.sub_((hue * (1 / 6)).floor_(), alpha=6)  # into [0, 6): 0 red, 2 green, 4 blue
-    # Red rises from the lowest with the hue's distance from its opposite; green and blue fall from the highest with the
-    # distance from their own.
+    # Red rises from the lowest value with the hue's distance from cyan; green and blue fall from the highest with its
+    # distance from their own hue.
     torch.addcmul(lowest, (hue - 3).abs_().sub_(1).clamp_(0, 1), chroma, out=red)
     torch.addcmul(value, (hue - 2).abs_().sub_(1).clamp_(0, 1), chroma, value=-1, out=green)
     torch.addcmul(value, (hue - 4).abs_().sub_(1).clamp_(0, 1), chroma, value=-1, out=blue)

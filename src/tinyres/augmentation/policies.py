@@ -3,7 +3,7 @@
 The choices, ranges and probabilities are torchvision's (`RandAugment`, `AutoAugment` for CIFAR-10,
 `TrivialAugmentWide`, `AugMix`). An image goes through one chain of operations, or through several side by side whose
 results are mixed. Within a batch the images are sorted by operation, anew for each turn, so that an operation takes
-one call for all images that have it; where the runs begin is known to the host, so that slicing waits for no device.
+one call for all its images. The host knows where each operation's images begin, so slicing waits for no device.
 """
 
 import math
@@ -28,7 +28,7 @@ FUNCTION_OF = torch.tensor([FUNCTIONS.index(function) for function in OPERATIONS
 
 @dataclass(frozen=True)
 class Ranges:
-    """What level 1 means."""
+    """The strength of each operation at level 1."""
 
     shear: float
     """Pixels per pixel."""
@@ -37,9 +37,9 @@ class Ranges:
     rotation: float
     """Degrees, counter-clockwise."""
     factor: float
-    """Change of the factor of brightness, colour, contrast and sharpness, which is 1 at level 0."""
+    """By how much the factor of brightness, colour, contrast and sharpness, 1 at level 0, changes."""
     dropped_bits: tuple[int, int]
-    """Of posterize, of 8: at level 0 and at level 1."""
+    """Of the 8 bits, how many posterize drops at level 0 and at level 1."""
 
 
 MODERATE = Ranges(shear=0.3, translation=lambda side: side * 150 / 331, rotation=30, factor=0.9, dropped_bits=(0, 4))
@@ -49,7 +49,7 @@ OF_AUGMIX = Ranges(shear=0.3, translation=lambda side: side / 3, rotation=30, fa
 
 @dataclass
 class PolicySamples:
-    """What N images go through: C chains of T turns."""
+    """The operations of N images: C chains of T turns."""
 
     operation: Tensor
     """N×C×T, int64: place in `OPERATIONS`."""
@@ -58,8 +58,8 @@ class PolicySamples:
     one-sided."""
     ranges: Ranges
     shares: Tensor | None = None
-    """N×(1+C), float32: how much of the image as it was, and of what each chain makes of it, is in the result; None
-    where that is what the only chain makes of it."""
+    """N×(1+C), float32: the shares of the original image and of each chain's result in the mixture; None where the only
+    chain's result is not mixed."""
 
     def __getitem__(self, rows: Tensor | slice) -> "PolicySamples":
         shares = None if self.shares is None else self.shares[rows]
@@ -155,7 +155,7 @@ POLICIES: dict[str, Callable[[OnlineAugmentation, int, torch.Generator], PolicyS
 
 
 def settings_of(operation: Tensor, level: Tensor, ranges: Ranges, height: int, width: int) -> Settings:
-    """What operations (int64 N) at levels (N) do to images of one size."""
+    """The settings of operations (int64 N) at levels (N) for images of one size."""
     level = level.double()
 
     def amount(name: str, at_one: float) -> Tensor:
@@ -165,7 +165,8 @@ def settings_of(operation: Tensor, level: Tensor, ranges: Ranges, height: int, w
     least, most = ranges.dropped_bits
     dropped = (least + level.abs() * (most - least)).round()
     mask = torch.where(operation == NUMBER["posterize"], 256 - 2**dropped, 0)
-    threshold = (255 - 255 * level.abs()).round(decimals=3).ceil()  # what is a whole number but for rounding is one
+    # Rounded first, so that a whole number with a rounding error counts as whole.
+    threshold = (255 - 255 * level.abs()).round(decimals=3).ceil()
     inverted = torch.where(operation == NUMBER["solarize"], threshold, 0)
     strength = torch.stack([*factors, mask, inverted]).sum(dim=0)  # at most one is not 0
 
@@ -185,12 +186,12 @@ class Turn(PerImage):
     """One turn of N images, sorted by function within their batches."""
 
     origin: Tensor
-    """int64 N: where in its batch, as the turn before left it, the image is that comes here."""
+    """int64 N: the place that the image had in its batch after the turn before."""
     settings: Settings
 
 
 class Chain:
-    """What one chain's operations (int64 N×T) at their levels (N×T) mean for images of one size, on a device."""
+    """One chain's operations (int64 N×T) at their levels (N×T), for images of one size on a device."""
 
     def __init__(
         self,
@@ -204,8 +205,8 @@ class Chain:
         self.bounds = bounds
         begin = begin_of(bounds)
         self.turns: list[tuple[Turn, list[list[int]]]] = []
-        """Each turn, and for each batch how many images each of `FUNCTIONS` has."""
-        place = torch.arange(len(begin))  # of each image, as the turn before left them
+        """Each turn, with the number of images of each of `FUNCTIONS` in each batch."""
+        place = torch.arange(len(begin))  # of each image after the turn before
         for operation, level in zip(operations.unbind(1), levels.unbind(1), strict=True):
             function = FUNCTION_OF[operation]
             order, counts = sort_within(bounds, function), count_within(bounds, function, len(FUNCTIONS))
@@ -213,7 +214,7 @@ class Chain:
             self.turns.append((Turn(place[order] - begin, settings).to(device), counts))
             place = order.argsort()
         self.back = (place - begin).to(device)
-        """int64 N: where in its batch, as the last turn left it, each image is."""
+        """int64 N: the place that each image has in its batch after the last turn."""
 
     def apply(self, images: Tensor, batch: int) -> Tensor:
         """The images (uint8 B×3×H×W) of one batch, changed."""
@@ -229,7 +230,7 @@ class Chain:
 
 
 class PreparedPolicy:
-    """What the samples of N images mean for images of one size, worked out once for a whole epoch.
+    """The samples of N images, converted once per epoch to what images of one size need.
 
     Args:
         samples: of all batches, one after the other.

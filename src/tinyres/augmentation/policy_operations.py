@@ -1,7 +1,7 @@
-"""The operations that policies choose from, on batches of bytes: each changes a run of images in place.
+"""The operations that policies choose from, on batches of bytes; each changes consecutive images in place.
 
-They are torchvision's for tensors (`torchvision.transforms.v2.functional`), roundings included; tests hold each against
-it. Every image has its own strength.
+They are torchvision's for tensors (`torchvision.transforms.v2.functional`), including their rounding; tests compare
+each with torchvision's. Every image has its own strength.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ from tinyres.common.pixels import BLUE, GREEN, RED
 
 @dataclass
 class Settings(PerImage):
-    """What an operation is to do to each of N images."""
+    """The settings of an operation for each of N images."""
 
     strength: Tensor
-    """float32 N×1×1×1: of brightness, contrast, colour and sharpness how far to go from the reference, where 0 changes
-    nothing and −1 gives the reference; of posterize the bits to keep, as a byte; of solarize the first colour value to
-    invert."""
+    """float32 N×1×1×1: for brightness, contrast, colour and sharpness, how far to move away from the reference (0
+    changes nothing, −1 gives the reference); for posterize, the mask of the bits to keep; for solarize, the lowest
+    value to invert."""
     source: Tensor
-    """float32 N×2×3, of what moves pixels: the column and row, of the input, as a linear function of an output pixel's
-    column and row, counted from the image's centre, and 1."""
+    """float32 N×2×3, for operations that move pixels: the input's column and row as linear functions of an output
+    pixel's column and row, counted from the image's centre, and of 1."""
 
     def split(self, counts: list[int]) -> list["Settings"]:
-        """Runs of as many images, one after the other."""
+        """The settings of consecutive groups of so many images."""
         return [Settings(*run) for run in zip(self.strength.split(counts), self.source.split(counts), strict=True)]
 
 
@@ -53,24 +53,24 @@ def _places(height: int, width: int, device: torch.device) -> tuple[Tensor, Tens
 
 
 def brightness(images: Tensor, settings: Settings) -> None:
-    """Away from black, or towards it."""
+    """Move away from black, or towards it."""
     images.copy_((images * (1 + settings.strength)).clamp_(0, 255))
 
 
 def contrast(images: Tensor, settings: Settings) -> None:
-    """Away from the image's mean grey, or towards it."""
+    """Move away from the image's mean grey, or towards it."""
     _blend(images, grey_bytes(images).mean((1, 2, 3), keepdim=True), settings.strength)
 
 
 def colour(images: Tensor, settings: Settings) -> None:
-    """Away from each pixel's grey, or towards it."""
+    """Move away from each pixel's own grey, or towards it."""
     _blend(images, grey_bytes(images), settings.strength)
 
 
 def sharpness(images: Tensor, settings: Settings) -> None:
-    """Away from the image smoothed, or towards it: the mean of 3×3 pixels, of which the middle one counts five times.
+    """Move away from the smoothed image, or towards it; the outermost pixels stay as they are.
 
-    The outermost pixels stay.
+    Smoothing takes the mean of 3×3 pixels, in which the middle one counts five times.
     """
     if min(images.shape[2:]) <= 2:
         return
@@ -89,7 +89,7 @@ def grey_bytes(images: Tensor) -> Tensor:
 
 
 def _blend(images: Tensor, reference: Tensor, strength: Tensor) -> None:
-    """(1 + s)·image − s·reference, cut to bytes."""
+    """(1 + s)·image − s·reference, clipped to bytes."""
     images.copy_((images * (1 + strength)).addcmul_(reference, strength, value=-1).clamp_(0, 255))
 
 
@@ -99,12 +99,12 @@ def posterize(images: Tensor, settings: Settings) -> None:
 
 
 def solarize(images: Tensor, settings: Settings) -> None:
-    """Invert the colours from a value on."""
+    """Invert all colours from a value upwards."""
     images.copy_(torch.where(images >= settings.strength, ~images, images))
 
 
 def autocontrast(images: Tensor, settings: Settings) -> None:
-    """Stretch each colour over its whole range; one that is the same everywhere stays."""
+    """Stretch each colour over its whole range; a constant colour stays as it is."""
     pixels = images.float()
     low, high = pixels.amin((2, 3), keepdim=True), pixels.amax((2, 3), keepdim=True)
     step = (high - low).mul_(1 / 255)
@@ -113,7 +113,7 @@ def autocontrast(images: Tensor, settings: Settings) -> None:
 
 
 def equalize(images: Tensor, settings: Settings) -> None:
-    """Spread each colour's values evenly over its range, as Pillow does it; one with next to no spread stays."""
+    """Spread each colour's values evenly over its range, as Pillow does; one with almost no spread stays as it is."""
     batch, channels, height, width = images.shape
     values = images.view(batch * channels, height * width).long()
     counts = values.new_zeros(len(values), 256).scatter_add_(1, values, torch.ones_like(values))

@@ -1,4 +1,4 @@
-"""Writing that leaves either the whole result or nothing: beside its place first, then renamed."""
+"""Atomic writes: beside the target first, then renamed, so that either the whole result is left or nothing."""
 
 import json
 import os
@@ -14,8 +14,8 @@ from typing import Any
 def replacing(target: Path | str) -> Iterator[Path]:
     """Yield a path beside `target` to write a file or a folder to; on success it takes `target`'s place.
 
-    If the body raises, or writes nothing, what it wrote is removed and `target` stays as it was. A link is replaced
-    itself; what it leads to is left alone.
+    If the body raises or writes nothing, its draft is removed and `target` stays as it was. A link is itself replaced;
+    what it points to is left alone.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)

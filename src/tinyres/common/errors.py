@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-REMEDIES = {  # of the failures of a disk that its owner can mend
+REMEDIES = {  # for failures of a disk that its owner can mend
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
     errno.EROFS: "choose a place that can be written",
@@ -31,13 +31,13 @@ def told_in_one_sentence() -> Iterator[None]:
     except OSError as error:
         if error.errno not in REMEDIES:
             raise
-        place = error.filename2 or error.filename  # of a copy, the second is what was written
+        place = error.filename2 or error.filename  # of the two files of a copy, the second was written
         where = f" at {place}" if place else ""
         sys.exit(f"error: {error.strerror}{where}; {REMEDIES[error.errno]} and run the same command again.")
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """`; did you mean 'seal'?` for a near miss, else the list of what is known (cut after eight)."""
+    """The end of a sentence: `; did you mean 'seal'?` for a near miss, else the known words (the first eight)."""
     from difflib import get_close_matches
 
     matches = get_close_matches(word.lower().replace(" ", "_"), known, n=1, cutoff=0.6)

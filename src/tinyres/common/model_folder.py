@@ -22,7 +22,7 @@ class ModelDescription:
 
     name: str
     spec: dict[str, Any]
-    """The model's section of `params.yaml`: architecture, stem, regularisation, where its weights began."""
+    """The model's section of `params.yaml`: architecture, stem, regularisation, initial weights."""
     classes: list[str]
     image_size: tuple[int, int]
     """Height and width, pixels."""
@@ -31,7 +31,7 @@ class ModelDescription:
     std: list[float]
     """Per channel, in [0, 1]."""
     training: dict[str, Any]
-    """The parameters it was trained with, the hash of the data, and of the weights it began with if they were given."""
+    """Its training's parameters, the hash of the data, and that of the initial weights if they were given."""
 
 
 def read_model_description(folder: Path | str) -> ModelDescription:

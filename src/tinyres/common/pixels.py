@@ -1,4 +1,4 @@
-"""From stored images to the tensors that networks are fed."""
+"""From stored images to the tensors that networks take."""
 
 import numpy as np
 import torch

@@ -12,16 +12,16 @@ from tinyres.common.dataset import Description
 
 @dataclass(frozen=True)
 class Training:
-    """What is known of a training before its first step."""
+    """What is known about a training before its first step."""
 
     name: str
     """The model's name."""
     key: str
     """See `training_key`."""
     params: dict[str, Any]
-    """Every parameter that decides it, as nested plain values."""
+    """Every parameter that influences it, as nested plain values."""
     data: Description
-    """What it learns from."""
+    """The images it learns from."""
     data_hash: str
     environment: str
     """Versions and processor; see `Machine.environment`."""

@@ -1,7 +1,7 @@
 """Convolutions that do less arithmetic: networks of small images, trained twice as fast on a CPU.
 
-`accelerate` changes a built network in place: its parameters, their names and its hooks stay, and so do its answers,
-to rounding. The kernels (`kernels.cpp`) are compiled where they are first used, for AVX-512 or AVX2 on Linux;
+`accelerate` changes a built network in place: its parameters, their names, its hooks and, up to rounding, its outputs
+stay the same. The kernels (`kernels.cpp`) are compiled on first use, for AVX-512 or AVX2 on Linux;
 whatever they do not cover is left to torch.
 """
 

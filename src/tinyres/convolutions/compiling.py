@@ -1,4 +1,4 @@
-"""The compiled kernels: made on first use for this machine's instruction set, and kept in the user's cache."""
+"""The compiled kernels: built on first use for this machine's instruction set, and kept in the user's cache."""
 
 import ctypes
 import os
@@ -16,14 +16,14 @@ import torch
 SOURCE = Path(__file__).with_name("kernels.cpp")
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-std=c++17", "-O3", "-fopenmp", "-shared", "-fPIC")
-INSTRUCTION_SETS = {  # by torch's name for it; not -march=native, so that a cache that two machines share serves both
+INSTRUCTION_SETS = {  # by torch's name for it; not -march=native, so that two machines can share a cache
     "AVX512": ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"),
     "AVX2": ("-mavx2", "-mfma"),
 }
-DIGEST = 32  # bytes of SHA-256 at the end of a compiled file, where the loader does not look
+DIGEST = 32  # bytes of SHA-256 at the end of a compiled file, which the loader ignores
 
 
-class Unavailable(Exception):  # noqa: N818 -- no fault: torch computes instead
+class Unavailable(Exception):  # noqa: N818 -- not an error: torch computes instead
     """Why there are no kernels, and the remedy if there is one: one sentence."""
 
 
@@ -51,11 +51,10 @@ def kernels() -> ctypes.CDLL:
 
 
 def instruction_set() -> str:
-    """The key in `INSTRUCTION_SETS` of what this processor can do; ATEN_CPU_CAPABILITY=avx2 lowers it, as it does
-    torch's own.
+    """This processor's key in `INSTRUCTION_SETS`; ATEN_CPU_CAPABILITY=avx2 lowers it, as it lowers torch's own.
 
     Raises:
-        Unavailable: it can do neither, or this is not Linux on x86-64.
+        Unavailable: it has none of them, or this is not Linux on x86-64.
     """
     if sys.platform != "linux" or machine() != "x86_64":
         raise Unavailable("they are made for Linux on x86-64")
@@ -67,12 +66,12 @@ def instruction_set() -> str:
 
 
 def cache_folder() -> Path:
-    """Where compiled files are kept: outside of the project, which may be read-only, or shared by machines."""
+    """The folder of compiled files: outside the project, which may be read-only or shared by machines."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinyres"
 
 
 def candidates(name: str) -> list[Path]:
-    """Compiled files that would do: the present compiler's, or any if there is no compiler left."""
+    """Compiled files that would do: those of the present compiler, or of any if there is no compiler now."""
     compiler = find_compiler()
     if compiler is not None:
         return [cache_file(compiler, name)]
@@ -80,12 +79,12 @@ def candidates(name: str) -> list[Path]:
 
 
 def cache_file(compiler: str, name: str) -> Path:
-    """Named after all that decides its content: source, flags, instruction set, and the compiler with its version."""
+    """The compiled file, named after what decides its content: source, flags, instruction set, compiler and version."""
     return cache_folder() / f"kernels-{source_hash(name)}-{short_hash(version_of(compiler))}.so"
 
 
 def source_hash(name: str) -> str:
-    """Of the source and the flags that it is compiled with."""
+    """Hash of the source and of the flags that it is compiled with."""
     return short_hash(SOURCE.read_bytes() + " ".join((*FLAGS, *INSTRUCTION_SETS[name])).encode())
 
 
@@ -103,7 +102,7 @@ def find_compiler() -> str | None:
 
 @cache
 def version_of(compiler: str) -> bytes:
-    """What a compiler says of itself."""
+    """What a compiler says about itself."""
     return call(compiler, "--version").stdout.encode()
 
 
@@ -122,10 +121,10 @@ def compile_kernels(compiler: str, name: str, target: Path) -> None:
 
 
 def call(compiler: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the compiler, whatever comes of it.
+    """Run the compiler, whether it succeeds or not.
 
     Raises:
-        Unavailable: it is no program.
+        Unavailable: it cannot be run.
     """
     try:
         return subprocess.run([compiler, *arguments], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Convolution and batch normalisation as functions of tensors, with gradients, by the kernels or by torch.
+"""Convolution, max-pooling and batch normalisation as functions of tensors, with gradients, by the kernels or by torch.
 
 The kernels take float32 in channels-last order, on the CPU. Everything else (other types, autocast, channels that are
 no multiple of 16, dilation, groups, tracing, gradients of gradients) goes to torch, so that every call that torch takes
@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from tinyres.convolutions.compiling import kernels
 
-PANEL = 16  # channels that the kernels take together
+PANEL = 16  # channels that the kernels process together
 LARGEST_KERNEL = 8  # taps in each direction that a gathered product can have
 
-# Where the kernels win, by measurement against oneDNN on AVX-512 and AVX2 (`python -m benchmarks convolutions`).
-FEWEST_TILES = 16  # of Winograd's; below, transforming the weights costs more than the fewer products save
-MOST_PIXELS = 16  # of an output that is gathered: a small one, where padding is often met
-SMALL_CALL = 2**26  # multiplications, below which gathering wins with larger outputs too
+# Where the kernels beat oneDNN, measured on AVX-512 and AVX2 (`python -m benchmarks convolutions`).
+FEWEST_TILES = 16  # of Winograd's; with fewer, transforming the weights costs more than the saved products
+MOST_PIXELS = 16  # of an output that is gathered; in small ones the kernel often meets padding
+SMALL_CALL = 2**26  # multiplications; below, gathering wins for larger outputs too
 LONGEST_ROW = 16  # inputs of an output pixel, where channels are no multiple of 16
 
 Pair = tuple[int, ...]  # vertical, horizontal
@@ -43,7 +43,7 @@ class Layer(ctypes.Structure):
 
 
 class Rows(ctypes.Structure):
-    """Pixels of all images × channels, as `kernels.cpp` reads them."""
+    """The pixels of all images, each with its channels, as `kernels.cpp` reads them."""
 
     _fields_ = [("count", ctypes.c_int64), ("channels", ctypes.c_int64)]
 
@@ -100,25 +100,25 @@ def plan(images: Sequence[int], weight: Sequence[int], stride: Pair, padding: Pa
 
 
 def sizes_out(size: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Pair) -> list[int]:
-    """Height and width of what a convolution or pooling makes."""
+    """Height and width of the result of a convolution or pooling."""
     return [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True)]
 
 
 def best_tile(size: Sequence[int]) -> int:
-    """The side of Winograd's tiles that needs the fewest products for an output of this size; the smaller one, which
-    is more exact, if both need as many."""
+    """The side of Winograd's tiles that needs fewer products for an output of this size; the smaller one, which is more
+    exact, in a tie."""
     return min((2, 4), key=lambda side: (side + 2) ** 2 * tiles(side, size))
 
 
 def tiles(side: int, size: Sequence[int]) -> int:
-    """How many squares cover an image."""
+    """How many squares of this side cover an image."""
     return prod(ceil(n / side) for n in size)
 
 
 def conv2d(
     images: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Pair = (1, 1), padding: Pair = (0, 0)
 ) -> Tensor:
-    """As `torch.nn.functional.conv2d`, without dilation and groups."""
+    """`torch.nn.functional.conv2d` without dilation and groups."""
     how = None
     if images.ndim == 4 and covered(images, weight):
         how = plan(tuple(images.shape), tuple(weight.shape), tuple(stride), tuple(padding))
@@ -129,8 +129,8 @@ def conv2d(
 
 
 def covered(*tensors: Tensor) -> bool:
-    """Whether the kernels may see these tensors: plain ones of float32 on the CPU, and nobody records or changes what
-    is done with them."""
+    """Whether the kernels may see these tensors: plain ones of float32 on the CPU, while nothing traces or
+    transforms the operations on them."""
     return (
         all(
             type(tensor) in (Tensor, nn.Parameter) and tensor.dtype == torch.float32 and tensor.device.type == "cpu"
@@ -150,15 +150,15 @@ def channels_last(tensor: Tensor) -> Tensor:
 
 
 def empty(shape: Sequence[int]) -> Tensor:
-    """Memory for a result, N×H×W×C."""
+    """Uninitialised memory for a result, N×H×W×C."""
     return torch.empty(shape, memory_format=torch.channels_last)
 
 
 def run(name: str, *arguments: Any) -> None:
-    """Call a kernel; tensors go as the address of their first number.
+    """Call a kernel; a tensor is passed as the address of its first element.
 
     Raises:
-        MemoryError: it has no room for what it computes on the way.
+        MemoryError: the kernel's scratch memory cannot be allocated.
     """
     converted = [ctypes.c_void_p(each.data_ptr()) if isinstance(each, Tensor) else each for each in arguments]
     if not getattr(kernels(), name)(*converted, torch.get_num_threads()):
@@ -205,7 +205,7 @@ def max_pool2d(images: Tensor, kernel: Pair, stride: Pair, padding: Pair, padded
         kernel: of the window.
         stride: from one window to the next.
         padding: on each side, of −∞.
-        padded: whether the results are as many as pixels, with the padding that takes on the right and at the bottom,
+        padded: whether images are padded on the right and at the bottom, so that the result is as large as they are;
             for a stride of 1.
     """
     if images.ndim != 4 or images.shape[1] % PANEL or not images.numel() or not covered(images):

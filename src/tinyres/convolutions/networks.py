@@ -1,6 +1,6 @@
-"""Networks that use the kernels: layers and blocks of a built network exchange their `forward` for another one.
+"""Networks that use the kernels: layers and blocks of a built network get another `forward`.
 
-An exchanged layer is of a subclass of what it was, and has no state of its own. So parameters keep their names, copies
+An exchanged layer becomes an instance of a subclass that adds no state. So parameters keep their names, copies
 and state dictionaries work, and hooks fire: a layer that has one is called as torch would call it, never passed over.
 """
 
@@ -22,7 +22,7 @@ class FastConv2d(nn.Conv2d):
     """A convolution by the kernels where they cover it."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """As of `nn.Conv2d`."""
+        """See `nn.Conv2d`."""
         if self.padding_mode != "zeros" or isinstance(self.padding, str) or self.groups != 1 or self.dilation != (1, 1):
             return super().forward(images)
         return conv2d(images, self.weight, self.bias, self.stride, self.padding)
@@ -32,7 +32,7 @@ class FastMaxPool2d(nn.MaxPool2d):
     """Max-pooling by the kernels where they cover it."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """As of `nn.MaxPool2d`."""
+        """See `nn.MaxPool2d`."""
         result = None
         if pair(self.dilation) == (1, 1) and not self.return_indices and not self.ceil_mode:
             result = max_pool2d(images, pair(self.kernel_size), pair(self.stride), pair(self.padding))
@@ -40,7 +40,7 @@ class FastMaxPool2d(nn.MaxPool2d):
 
 
 def pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
-    """Vertical and horizontal."""
+    """The vertical and the horizontal size."""
     return (size, size) if isinstance(size, int) else size
 
 
@@ -48,7 +48,7 @@ class FastBasicBlock(BasicBlock):  # type: ignore[misc]
     """The residual block of ResNet-18 and -34, with normalisation, addition and ReLU in one pass."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """As of `BasicBlock`."""
+        """See torchvision's `BasicBlock`."""
         branch = normalised(self.bn1, self.conv1(x), self.relu)
         return normalised(self.bn2, self.conv2(branch), self.relu, shortcut(self, x))
 
@@ -57,14 +57,14 @@ class FastBottleneck(Bottleneck):  # type: ignore[misc]
     """The residual block of ResNet-50 and deeper ones, with normalisation, addition and ReLU in one pass."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """As of `Bottleneck`."""
+        """See torchvision's `Bottleneck`."""
         branch = normalised(self.bn1, self.conv1(x), self.relu)
         branch = normalised(self.bn2, self.conv2(branch), self.relu)
         return normalised(self.bn3, self.conv3(branch), self.relu, shortcut(self, x))
 
 
 def shortcut(block: BasicBlock | Bottleneck, x: Tensor) -> Tensor:
-    """What a block adds to its branch: its input, or that in the branch's shape."""
+    """What a block adds to its branch: its input, brought to the branch's shape where they differ."""
     downsample = block.downsample
     if downsample is None:
         return x
@@ -85,8 +85,8 @@ class FastResNet(ResNet):  # type: ignore[misc]
 def normalised(
     norm: nn.Module, images: Tensor, rectify: Callable[[Tensor], Tensor] | None = None, residual: Tensor | None = None
 ) -> Tensor:
-    """The images through a batch norm, with the residual added, and through a ReLU; in one pass where nobody listens to
-    what lies between."""
+    """The images through a batch norm, with the residual added, and through a ReLU; in one pass where no hook listens
+    to what lies between."""
     plain = rectify is F.relu or (type(rectify) is nn.ReLU and not has_hooks(rectify))
     if type(norm) is nn.BatchNorm2d and not has_hooks(norm) and (plain or rectify is None):
         result = batch_norm(images, norm, residual, plain)
@@ -115,15 +115,15 @@ FAST: Exchange = {
     Bottleneck: FastBottleneck,
     ResNet: FastResNet,
 }
-"""What layers and blocks of torch and torchvision are exchanged for."""
+"""The faster subclass of each layer and block of torch and torchvision."""
 
 
 def accelerate(network: nn.Module, further: Exchange = MappingProxyType({})) -> nn.Module:
     """Let the kernels compute what they cover in a network, in place.
 
     Args:
-        network: any; what is not of a kind in `FAST` or `further` stays as it is.
-        further: blocks of one's own, and subclasses of theirs that call `normalised` and its kin.
+        network: any network; layers of a type that is neither in `FAST` nor in `further` stay as they are.
+        further: further types of block, each with its subclass that calls `normalised`.
     """
     exchange = {**FAST, **further}
     for layer in network.modules():

@@ -1,4 +1,4 @@
-"""Our own networks by the kernels of `tinyres.convolutions`, which know those of torchvision."""
+"""Our own blocks on the kernels of `tinyres.convolutions`, which itself covers those of torchvision."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ class FastWideBlock(WideBlock):
     """The block of a wide residual network, with normalisation and ReLU in one pass."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """As of `WideBlock`."""
+        """See `WideBlock`."""
         active = normalised(self.bn1, features, F.relu)
         shortcut = features if self.shortcut is None else self.shortcut(active)
         return shortcut + self.conv2(normalised(self.bn2, self.conv1(active), F.relu))
@@ -29,7 +29,7 @@ class FastSequential(nn.Sequential):
     """A sequence in which max-pooling pads by itself."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """As of `nn.Sequential`."""
+        """See `nn.Sequential`."""
         layers = list(self)
         while layers:
             pooled = padded_max_pool(images, *layers[:2])
@@ -39,8 +39,8 @@ class FastSequential(nn.Sequential):
 
 
 def padded_max_pool(images: Tensor, pad: nn.Module, pool: nn.Module | None = None) -> Tensor | None:
-    """A 2×2 max-pooling with stride 1 of images that are padded on the right and at the bottom; None if these layers
-    are no such ones, or somebody listens."""
+    """A 2×2 max-pooling with stride 1 of images that are padded on the right and at the bottom; None if the layers are
+    others, or have hooks."""
     if type(pad) is not SamePad or type(pool) is not FastMaxPool2d or has_hooks(pad) or has_hooks(pool):
         return None
     sizes = [pair(each) for each in (pool.kernel_size, pool.stride, pool.padding, pool.dilation)]

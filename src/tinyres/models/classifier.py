@@ -8,9 +8,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 class Classifier(nn.Module):
     """A network that takes pixels in [0, 1] and normalises them itself.
 
-    Mean and standard deviation are constants of the model, not weights: they stand in `model.json`. The network's
-    weights lie as `channels_last`, and so does what it computes: the fast order for convolutions on GPUs, and on CPUs
-    for max-pooling, which is half of the report's network otherwise.
+    Mean and standard deviation are constants of the model, not weights: they are in `model.json`. The network's
+    weights and activations are `channels_last`: the fast order for convolutions on GPUs, and on CPUs for max-pooling,
+    which would otherwise take half of the time of the report's network.
     """
 
     scale: Tensor

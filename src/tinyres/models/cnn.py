@@ -28,7 +28,7 @@ def cnn(classes: int, image_size: tuple[int, int]) -> nn.Module:
 
 
 class SamePad(nn.Module):
-    """Keras's padding `same` for a 2×2 window: what the last window lacks, at the right and bottom.
+    """Keras's padding `same` for a 2×2 window: on the right and at the bottom, what the last window lacks.
 
     With stride 1 the padding is −∞, for max-pooling; with stride 2 it is zero, for convolution.
     """

@@ -37,10 +37,10 @@ class Machine:
     processes: "SingleProcess | ProcessGroup" = field(default_factory=SingleProcess)
     """The processes that train one network together."""
     convolutions: Literal["torch", "winograd"] = "torch"
-    """What computes them."""
+    """The method that computes the convolutions."""
 
     def prepare(self, classifier: Classifier) -> Classifier:
-        """The classifier itself, moved to the device, where its convolutions are computed as chosen."""
+        """The classifier itself, moved to the device, its convolutions computed by the chosen method."""
         if self.convolutions == "winograd":
             from tinyres.models.accelerated import accelerate  # compiles, and is of no use on a GPU
 
@@ -54,7 +54,7 @@ class Machine:
         return nullcontext()
 
     def environment(self) -> str:
-        """What a result may depend on besides code, parameters and data: versions and processor."""
+        """What else a result may depend on, besides code, parameters and data: versions and processor."""
         if self.device.type == "cuda":
             processor = torch.cuda.get_device_name(self.device)
         else:
@@ -86,7 +86,7 @@ def prepare_machine(runtime: Runtime) -> Machine:
     """Choose the device and set torch's global switches.
 
     Raises:
-        UserError: torch does not see the device, our own convolutions were asked for and cannot be had, or several
+        UserError: torch does not see the device, our own convolutions were asked for but are not available, or several
             processes cannot do what was asked for.
     """
     device = choose_device(runtime.device)
@@ -99,7 +99,7 @@ def prepare_machine(runtime: Runtime) -> Machine:
     else:
         bfloat16 = runtime.precision == "bfloat16"
     if runtime.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which cuBLAS requires
         torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = on_gpu and not runtime.deterministic
     keep_freed_memory()
@@ -111,10 +111,10 @@ def prepare_machine(runtime: Runtime) -> Machine:
 def choose_convolutions(
     choice: Literal["auto", "torch", "winograd"], covered: bool = True
 ) -> Literal["torch", "winograd"]:
-    """Our own kernels, if they are wanted, where they cover what is computed and this machine can have them.
+    """Our own kernels, if they are wanted, cover the computation and are available on this machine.
 
     Raises:
-        UserError: they were asked for by name, and cannot be had.
+        UserError: they were asked for by name, but are not available.
     """
     if choice == "torch" or (choice == "auto" and not covered):
         return "torch"
@@ -137,6 +137,6 @@ def choose_convolutions(
 
 @cache
 def say_once(sentence: str) -> None:
-    """Say it on stderr, once in a process, and in the first of several processes."""
+    """Print a sentence to stderr once per process; of several processes only the first prints."""
     if os.environ.get("RANK", "0") == "0":
         print(sentence, file=sys.stderr, flush=True)

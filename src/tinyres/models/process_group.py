@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 Value = TypeVar("Value")
 
-PATIENCE = timedelta(seconds=60)  # with a rank that no longer answers; far more than any work between two meetings
+PATIENCE = timedelta(seconds=60)  # with a silent process; far longer than any work between two exchanges
 
 
 class ProcessGroup:

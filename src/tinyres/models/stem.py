@@ -1,4 +1,4 @@
-"""Another beginning for a network that was made for large images."""
+"""Another stem for a network that was made for large images."""
 
 from torch import nn
 
@@ -7,7 +7,7 @@ from tinyres.params import Stem
 
 
 def replace_stem(network: nn.Module, stem: Stem) -> None:
-    """Give a network another first convolution, and the max-pool that follows it or none.
+    """Give a network another first convolution, with or without the max-pool that follows it.
 
     The new weights are normal, of variance 2 / fan-out (He et al., 2015, doi:10.1109/ICCV.2015.123), as those of
     torchvision's ResNets are; a bias, where the network has one, is 0.

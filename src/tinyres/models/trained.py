@@ -17,18 +17,18 @@ from tinyres.models.classifier import Classifier
 from tinyres.params import Model
 
 ADDED: dict[str, Any] = {"dropout": 0.0, "stochastic_depth": 0.0, "init_from": None, "freeze": []}
-"""What the specs of the first models do not say; none of it changes what a trained network answers."""
+"""Keys that the specs of the first models lack; none of them changes what a trained network predicts."""
 
 
 def describe(name: str, spec: Model, data: Description, training: dict[str, Any]) -> ModelDescription:
-    """What `model.json` says of a network for these images; it brings them to their own mean and standard deviation if
-    the spec says so."""
+    """What `model.json` says of a network for these images; if the spec says so, it standardises them by their own mean
+    and standard deviation."""
     mean, std = (data.mean, data.std) if spec.standardise else ([0.0] * 3, [1.0] * 3)
     return ModelDescription(name, spec.model_dump(), data.classes, data.image_size, mean, std, training)
 
 
 def build(description: ModelDescription) -> Classifier:
-    """The network with fresh weights from torch's global generator; `init_from` and `freeze` are no part of it.
+    """The network with fresh weights from torch's global generator; `init_from` and `freeze` are ignored.
 
     Raises:
         UserError: as for `build_network`.

@@ -1,4 +1,4 @@
-"""Beginning with the weights of another training, and keeping some of them."""
+"""Transfer learning: starting from the weights of another training, and freezing some of them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,14 +11,14 @@ AUXILIARY = ("aux1", "aux2", "AuxLogits")  # classifiers of Inception and GoogLe
 
 
 def take_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
-    """Begin with these weights, in place; the classifier stays fresh if theirs is of another size or missing.
+    """Load these weights, in place; the classifier keeps its own if theirs is missing or of another size.
 
     Args:
         weights: by parameter name; batch norms may lack `num_batches_tracked`, as those of old files do.
         source: what they are called in errors.
 
     Raises:
-        UserError: another than the classifier's does not fit; the sentence names the first.
+        UserError: a weight other than the classifier's does not fit; the sentence names the first.
     """
     own = network.state_dict()
     classifier, _ = classifier_layer(network)
@@ -42,14 +42,14 @@ def take_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str)
 
 
 def freeze(network: nn.Module, parts: Sequence[str]) -> None:
-    """Keep parts of the network as they are: no gradients for their weights, and see `Classifier.train`.
+    """Freeze parts of the network: their weights get no gradients, and their batch norms keep their statistics.
 
     Args:
-        parts: the beginnings of parameters' names, up to a dot (`layer1`, `layer1.0.conv1`); `all` is everything but
-            the classifier.
+        parts: prefixes of parameter names, up to a dot (`layer1`, `layer1.0.conv1`); `all` is everything but the
+            classifier.
 
     Raises:
-        UserError: a part is not there, or nothing is left to train.
+        UserError: the network lacks a part, or nothing is left to train.
     """
     names = [name for name, _ in network.named_parameters()]
     for part in parts:

@@ -27,7 +27,7 @@ class WideBlock(nn.Module):
 class WideResNet(nn.Sequential):
     """WRN-depth-factor: three groups of (depth − 4) / 6 blocks, of 16, 32 and 64 times `factor` channels.
 
-    Weights are drawn as in the authors' code: normal, of variance 2 / fan-out for convolutions (He et al., 2015,
+    Weights are initialised as in the authors' code: normal, of variance 2 / fan-out for convolutions (He et al., 2015,
     doi:10.1109/ICCV.2015.123), with a zero bias.
     """
 

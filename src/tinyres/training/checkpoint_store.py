@@ -1,4 +1,4 @@
-"""CheckpointStore of one training, found again only by the same parameters, code and data.
+"""The checkpoints of one training, which only the same parameters, code and data find again.
 
 They lie outside of every DVC output, since DVC removes outputs before it runs a stage, and in the repository itself,
 since the folders of queued experiments do not last.
@@ -27,7 +27,7 @@ class CheckpointStore:
         self.previous = self.folder / "previous.pt"
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the state beside the last one, then let it take its place. If that fails, the last one stays.
+        """Write the state beside the last one, then put it in its place. If that fails, the last one stays.
 
         Raises:
             OSError: the disk is full or the place not writable.

@@ -59,13 +59,13 @@ def read_initial_weights(spec: Model, find: Callable[[str], AbstractContextManag
 
 
 def initialise(classifier: Classifier, weights: InitialWeights | None, spec: Model) -> Classifier:
-    """Put the initial weights in place and freeze what is asked.
+    """Put the initial weights in place and freeze the parts that the model names.
 
-    Mean and standard deviation stay those of the new model's own images: weights that were trained with others see
-    pixels on another scale, to which batch norms adapt unless they are frozen.
+    Mean and standard deviation stay those of the new model's own images: weights that were trained with other
+    statistics see pixels on another scale, to which batch norms adapt unless they are frozen.
 
     Raises:
-        UserError: the weights do not fit the network, or there is no such part to freeze.
+        UserError: the weights do not fit the network, or the network lacks a part that is to be frozen.
     """
     if weights is not None:
         take_weights(classifier.network, weights.values, weights.source)

@@ -16,8 +16,8 @@ ParameterGroups = list[dict[str, Any]]
 def make_optimizer(network: nn.Module, params: Params) -> Optimizer:
     """The optimizer that `optimizer.name` names, over all trainable parameters of a network.
 
-    It has them in the order of memory: a fused kernel on a CPU copies weights that lie otherwise, as those of
-    channels-last convolutions do, and half of its time goes there. A step uses up the network's gradients.
+    It sees each weight in memory order. A fused kernel on a CPU would copy any other, such as those of channels-last
+    convolutions, and spend half of its time on that. A step consumes the network's gradients.
     """
     groups = parameter_groups(network, params)
     weights = [weight for group in groups for weight in group["params"]]

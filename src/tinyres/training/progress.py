@@ -8,9 +8,9 @@ from tqdm import tqdm
 from tinyres.common.curves import EpochRecord
 from tinyres.params import Params
 
-MEASURED_SECONDS = 5.0  # of training before the cost of the whole run is estimated
+MEASURED_SECONDS = 5.0  # of training before the duration of the whole run is estimated
 WORTH_SAYING_SECONDS = 60.0
-REFRESH_SECONDS = 1.0  # at most this often is the device asked for the loss so far
+REFRESH_SECONDS = 1.0  # the loss so far is read from the device at most this often
 
 
 class Progress:

@@ -11,7 +11,7 @@ from tinyres.params import Params
 
 ROTATIONS = ["0_degrees", "90_degrees", "180_degrees", "270_degrees"]
 """Names by label, counter-clockwise."""
-TELLING_ANGLE = 45  # degrees by which augmentation may turn an image before it is nearer to another rotation
+TELLING_ANGLE = 45  # degrees; augmentation that rotates further can bring an image nearer to another label
 
 
 def rotations_of(split: Split) -> Split:
