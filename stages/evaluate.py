@@ -42,6 +42,7 @@ from tinyres.params import Evaluate, Reference, read_params
 
 SUBSET = Path("data/subset")
 METRICS = Path("metrics")
+DETAILS = METRICS / "evaluation"
 PLOTS = Path("plots/evaluation")
 HISTORY = Path("plots/history")
 EXTREMES = 5  # classes at either end, as in the paper's Table 3
@@ -139,14 +140,13 @@ def write_tables(
     table = accuracy_table({name: {0: values} for name, values in figures.items()}, reference)
     write_text(METRICS / "table.csv", table.render("csv"))
     write_text(METRICS / "table.md", table.render("md"))
-    write_rows(METRICS / "per_class.csv", per_class_rows(assessments, data.classes, data.superclasses))
+    write_rows(DETAILS / "per_class.csv", per_class_rows(assessments, data.classes, data.superclasses))
     confused = [pair for name, each in assessments.items() for pair in confused_pairs(name, each, data.classes)]
-    write_rows(METRICS / "confused_pairs.csv", confused, ["model", "actual", "predicted", "images"])
-    write_parts(METRICS / "extremes.md", {name: extremes(each, data.classes) for name, each in assessments.items()})
+    write_rows(DETAILS / "confused_pairs.csv", confused, ["model", "actual", "predicted", "images"])
+    write_parts(DETAILS / "extremes.md", {name: extremes(each, data.classes) for name, each in assessments.items()})
     scores = {name: classification(name, each, reference, data.classes) for name, each in assessments.items()}
-    write_parts(METRICS / "classification.md", scores)
-    names = ("table.csv", "table.md", "per_class.csv", "confused_pairs.csv", "extremes.md", "classification.md")
-    return [METRICS / name for name in names]
+    write_parts(DETAILS / "classification.md", scores)
+    return [METRICS / "table.csv", METRICS / "table.md", *sorted(DETAILS.iterdir())]
 
 
 def confused_pairs(name: str, assessment: Assessment, classes: list[str]) -> list[dict[str, str]]:

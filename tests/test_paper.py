@@ -68,9 +68,9 @@ def write_study(
     dump("embed.json", {"modified": {"superclass_knn": embedding[0], "superclass_silhouette": embedding[1]}})
     accuracies = per_class or paper_like_classes()
     rows = [(name, SUPERCLASSES[name], 0.5, share) for name, share in accuracies.items()]
-    write_rows(root / "metrics/per_class.csv", ("class", "superclass", "baseline", "modified"), rows)
+    write_rows(root / "metrics/evaluation/per_class.csv", ("class", "superclass", "baseline", "modified"), rows)
     rows = [("modified", *pair) for pair in pairs]
-    write_rows(root / "metrics/confused_pairs.csv", ("model", "actual", "predicted", "images"), rows)
+    write_rows(root / "metrics/evaluation/confused_pairs.csv", ("model", "actual", "predicted", "images"), rows)
     trained = np.linspace(0.2, train[1], len(losses))
     tested = np.linspace(0.2, test[1], len(losses))
     rows = [
@@ -83,6 +83,7 @@ def write_study(
 
 
 def write_rows(file: Path, header: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+    file.parent.mkdir(exist_ok=True)
     with file.open("w", newline="") as stream:
         csv.writer(stream).writerows([header, *rows])
 
@@ -143,8 +144,8 @@ def edit(root: Path, old: str, new: str) -> None:
 
 
 def drop_class(root: Path) -> None:
-    lines = (root / "metrics/per_class.csv").read_text().splitlines()
-    (root / "metrics/per_class.csv").write_text("\n".join(lines[:-1]) + "\n")
+    lines = (root / "metrics/evaluation/per_class.csv").read_text().splitlines()
+    (root / "metrics/evaluation/per_class.csv").write_text("\n".join(lines[:-1]) + "\n")
 
 
 def test_a_shorter_training_fills_in_nothing(tmp_path):

@@ -57,7 +57,7 @@ def test_results_are_all_there(applied):
         assert float(history[-1]["test_accuracy"]) == pytest.approx(evaluation[name]["test_accuracy"], rel=1e-5)
         training = json.loads(applied.read(f"metrics/train_{name}.json"))
         assert training["train_accuracy"] == pytest.approx(float(history[-1]["train_accuracy"]), rel=1e-5)
-    per_class = list(csv.DictReader(io.StringIO(applied.read("metrics/per_class.csv"))))
+    per_class = list(csv.DictReader(io.StringIO(applied.read("metrics/evaluation/per_class.csv"))))
     assert len(per_class) == 10
     mean = np.mean([float(row["modified"]) for row in per_class])
     assert mean == pytest.approx(evaluation["modified"]["test_accuracy"], abs=1e-3)  # classes of equal size

@@ -81,12 +81,12 @@ def why_not_full(root: Path, params: Params) -> str | None:
     subset = params.subset
     if params.data.source != "cifar100" or subset.classes != "all" or subset.per_class or subset.validation:
         return "params.yaml does not take all of CIFAR-100"
-    names = ["evaluate.json", "embed.json", "per_class.csv", "confused_pairs.csv"]
+    names = ["evaluate.json", "embed.json", "evaluation/per_class.csv", "evaluation/confused_pairs.csv"]
     files = [root / "metrics" / name for name in [*names, *(f"train_{model}.json" for model in MODELS)]]
     absent = [file for file in [*files, root / "plots/history/modified.csv"] if not file.is_file()]
     if absent:
         return f"there is no {absent[0].relative_to(root)}"
-    classes = len(read_rows(root / "metrics/per_class.csv"))
+    classes = len(read_rows(root / "metrics/evaluation/per_class.csv"))
     if classes != CLASSES:
         return f"metrics/ holds results on {classes} classes, not {CLASSES}"
     for model in MODELS:
@@ -101,8 +101,8 @@ def read_results(root: Path, paper: Mapping[str, Mapping[str, float]]) -> StudyR
     metrics = root / "metrics"
     evaluation = read_json(metrics / "evaluate.json")
     trained = {model: read_json(metrics / f"train_{model}.json")["train_accuracy"] for model in MODELS}
-    rows = read_rows(metrics / "per_class.csv")
-    pairs = read_rows(metrics / "confused_pairs.csv")
+    rows = read_rows(metrics / "evaluation/per_class.csv")
+    pairs = read_rows(metrics / "evaluation/confused_pairs.csv")
     return StudyResults(
         paper=paper,
         figures={model: evaluation[model] | {"train_accuracy": trained[model]} for model in MODELS},
