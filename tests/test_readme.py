@@ -41,11 +41,6 @@ def test_what_the_readme_says_of_pretraining_is_in_its_table():
     assert [float(number) for number in said.groups()] == [round(float(number), 1) for number in expected]
 
 
-def test_every_file_that_the_readme_links_to_is_there():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).is_file(), target
-
-
 def test_wrong_parameters_are_answered_as_the_readme_shows(tmp_path):
     command, *shown = re.search(r"^\$ (dvc exp run -S lr=abc.*?)\n```", README, flags=re.M | re.S)[1].splitlines()
     shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
@@ -53,9 +48,3 @@ def test_wrong_parameters_are_answered_as_the_readme_shows(tmp_path):
     stage = [sys.executable, ROOT / "stages/download.py"]
     ended = subprocess.run(stage, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr.splitlines()) == (1, shown)
-
-
-def test_make_targets_in_the_readme_exist():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"`make ([\w-]+)`", README)):
-        assert re.search(rf"^{target}:", makefile, flags=re.M), target
