@@ -4,11 +4,23 @@ import argparse
 from pathlib import Path
 
 from tinyres.cli.commands import Commands
+from tinyres.cli.help import examples
+
+DESCRIPTION = (
+    "Write docs/paper.md, which compares each of the paper's claims with the results in metrics/ and plots/history/. "
+    "Until the full study has been run, every verdict is undecided."
+)
+EXAMPLES = examples("dvc repro         # the results first", "tinyres paper")
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    paper = commands.add_parser("paper", help="write docs/paper.md, which compares the paper's claims with metrics/")
+    paper = commands.add_parser(
+        "paper",
+        help="write docs/paper.md, which compares the paper's claims with metrics/",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+    )
     paper.set_defaults(run=run)
 
 

@@ -4,11 +4,23 @@ import argparse
 from pathlib import Path
 
 from tinyres.cli.commands import Commands
+from tinyres.cli.help import examples
+
+DESCRIPTION = (
+    "Write docs/parameters.md, which lists every parameter with its value, range, meaning and source. The values are "
+    "those of the params.yaml in the working folder."
+)
+EXAMPLES = examples("tinyres parameters   # in the repository's root, after a change to the schema or to params.yaml")
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    parameters = commands.add_parser("parameters", help="write docs/parameters.md, which lists every parameter")
+    parameters = commands.add_parser(
+        "parameters",
+        help="write docs/parameters.md, which lists every parameter",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+    )
     parameters.set_defaults(run=run)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyres.cli.commands import Commands
+from tinyres.cli.help import examples
 from tinyres.common.errors import UserError
 
 SOME_UNREADABLE = 3
@@ -20,12 +21,19 @@ STATUS = (
     f"Exit status: 0 if every image was read; {SOME_UNREADABLE} if at least one was not (stderr says why); 1 if the "
     "model cannot be used."
 )
+EXAMPLES = examples(
+    "tinyres predict models/modified cat.jpg --plot cat-bars.png",
+    "tinyres predict models:/cifar100-resnet18-modified@champion *.jpg --json > answers.jsonl",
+)
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
     predict = commands.add_parser(
-        "predict", help="classify image files with a trained model", description=DESCRIPTION, epilog=STATUS
+        "predict",
+        help="classify image files with a trained model",
+        description=DESCRIPTION,
+        epilog=f"{STATUS}\n\n{EXAMPLES}",
     )
     predict.add_argument(
         "model", metavar="MODEL", help="models/NAME, runs:/RUN_ID, models:/NAME/VERSION or models:/NAME@ALIAS"

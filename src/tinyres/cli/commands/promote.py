@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from tinyres.cli.commands import Commands
+from tinyres.cli.help import examples
 
 NOT_MOVED = 3
 
@@ -17,6 +18,10 @@ STATUS = (
     f"Exit status: 0 if the alias moved; {NOT_MOVED} if the champion stays (the printed sentence says why); 1 if the "
     "two cannot be compared."
 )
+EXAMPLES = examples(
+    "tinyres table --runs                                # the ids of runs",
+    "tinyres promote 60795b649f254bc38490b4a070bc0dae    # the champion, if it is more accurate",
+)
 
 
 def add(commands: Commands) -> None:
@@ -25,7 +30,7 @@ def add(commands: Commands) -> None:
         "promote",
         help="make a run's model the champion if it is more accurate",
         description=DESCRIPTION,
-        epilog=STATUS,
+        epilog=f"{STATUS}\n\n{EXAMPLES}",
     )
     promote.add_argument(
         "run_id", metavar="RUN", help="id of the run that trained it (`tinyres table --runs` lists runs)"

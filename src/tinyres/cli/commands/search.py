@@ -3,6 +3,7 @@
 import argparse
 
 from tinyres.cli.commands import Commands
+from tinyres.cli.help import examples
 from tinyres.common.errors import UserError
 
 DESCRIPTION = (
@@ -11,16 +12,17 @@ DESCRIPTION = (
     "whose metric falls behind the median of the earlier trials at the same epoch. Run the same command again to "
     "resume a search, or several times at once to share it."
 )
-EXAMPLE = (
-    "example: tinyres search rates --stage train-modified --trials 20 -S subset.validation=0.1 "
-    "-S 'lr=tag(log,interval(1e-4,1e-1))' -S 'batch_size=choice(32,64,128)'"
+EXAMPLES = examples(
+    "tinyres search rates --stage train-modified --trials 20 -S subset.validation=0.1 \\",
+    "    -S 'lr=tag(log,interval(1e-4,1e-1))' -S 'batch_size=choice(32,64,128)'",
+    "tinyres search rates --best    # the command that trains with the best parameters so far",
 )
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
     search = commands.add_parser(
-        "search", help="find the parameters that do best on validation images", description=DESCRIPTION, epilog=EXAMPLE
+        "search", help="find the parameters that do best on validation images", description=DESCRIPTION, epilog=EXAMPLES
     )
     search.add_argument("name", metavar="NAME", help="name of the search, and prefix of its experiments' names")
     search.add_argument("--stage", help="the stage that trains the network (train-…)")

@@ -3,11 +3,23 @@
 import argparse
 
 from tinyres.cli.commands import Commands
+from tinyres.cli.help import examples
+
+DESCRIPTION = (
+    "Send the recordings of trainings and results that MLflow could not take when they were made, oldest first. They "
+    "wait in .mlflow-spool/; the next stage that reaches the store sends them too."
+)
+EXAMPLES = examples("tinyres sync    # once the server is back")
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    sync = commands.add_parser("sync", help="send recordings to MLflow that it could not take earlier")
+    sync = commands.add_parser(
+        "sync",
+        help="send recordings to MLflow that it could not take earlier",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+    )
     sync.set_defaults(run=run)
 
 

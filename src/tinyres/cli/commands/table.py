@@ -5,15 +5,32 @@ import sys
 from pathlib import Path
 
 from tinyres.cli.commands import Commands
+from tinyres.cli.help import examples
 from tinyres.common.errors import UserError
 from tinyres.params import load_yaml
+
+DESCRIPTION = (
+    "Print the table of the latest evaluation: accuracies and loss of its networks, with their intervals. The MLflow "
+    "store is all it needs. If the networks were trained with several seeds, cells are means ± standard deviations."
+)
+EXAMPLES = examples(
+    "tinyres table                            # of the experiment that params.yaml names",
+    "tinyres table --experiment quickstart",
+    "tinyres table --runs                     # the runs behind it, with their ids",
+    "tinyres table --format latex > table.tex",
+)
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    table = commands.add_parser("table", help="print the table of the latest evaluation, from the MLflow store")
+    table = commands.add_parser(
+        "table",
+        help="print the table of the latest evaluation, from the MLflow store",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+    )
     table.add_argument("--experiment", help="MLflow experiment (default: tracking.experiment in params.yaml)")
-    table.add_argument("--format", choices=["md", "csv", "latex"], default="md")
+    table.add_argument("--format", choices=["md", "csv", "latex"], default="md", help="default: md")
     table.add_argument("--runs", action="store_true", help="list the runs behind the table instead")
     table.set_defaults(run=run)
 
