@@ -14,6 +14,8 @@ import psutil
 import torch
 import torchvision
 
+from tinyres.tracking.lineage import processor_name
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -95,17 +97,9 @@ def own_memory() -> float:
 def environment(device: torch.device, images: str) -> str:
     """The machine, the versions, the images, and how busy the machine was, in one line."""
     processor = f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
-    machine = f"{processor} of {cpu_model()}"
+    machine = f"{processor} of {processor_name()}"
     if device.type == "cuda":
         machine = f"{torch.cuda.get_device_name(device)}, {machine}"
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}"
     load = f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     return f"{machine}; {platform.system()}, {versions}; {images}{load}"
-
-
-def cpu_model() -> str:
-    """The processor's name, as far as the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -17,7 +17,9 @@ from ruamel.yaml import YAML
 from pipeline import Clone
 from tinyres.params import parse_yaml
 from tinyres.params.overrides import overrides
+from tinyres.tracking.lineage import PROCESSOR, lineage_tags
 
+CPUINFO = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
 STAGE = "train-baseline"
 SETTINGS = ["data.source=digits", "subset.per_class=10", "epochs=1", "augment.online.crop_padding=1", "lr=0.002"]
 
@@ -49,6 +51,12 @@ def test_what_is_the_same_is_not_named():
     after = {"lr": 0.01, "seed": 0, "models": {"a": {"stem": {"kernel": 3}, "name": "cnn"}}, "classes": ["one", "two"]}
     assert overrides(before, after) == ["classes=[one,two]", "lr=0.01", "models.a.stem={kernel:3}"]
     assert overrides(after, before) == ["classes=all", "lr=0.1", "~models.a.stem", "+models.a.stem=null"]
+
+
+@pytest.mark.skipif("model name" not in CPUINFO, reason="the system does not name its processor in /proc/cpuinfo")
+def test_a_training_names_its_processor_and_a_restored_model_none():
+    assert f": {lineage_tags('train-net', 'data', 'here')[PROCESSOR]}\n" in CPUINFO
+    assert PROCESSOR not in lineage_tags("train-net", "data", None)
 
 
 @pytest.fixture(scope="module")

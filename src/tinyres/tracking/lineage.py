@@ -1,6 +1,7 @@
 """Where a run comes from: what it takes to bring it back."""
 
 import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 
 PARAMS, PATCH = "lineage/params.yaml", "lineage/code.patch"
 COMMIT, CLEAN, STUDY, EXPERIMENT = "git.commit", "git.clean", "tinyres.study", "dvc.experiment"
-STAGE, DATA, ENVIRONMENT = "tinyres.stage", "tinyres.data", "tinyres.environment"
+STAGE, DATA, COMMAND = "tinyres.stage", "tinyres.data", "tinyres.command"
+ENVIRONMENT, PROCESSOR = "tinyres.environment", "tinyres.processor"
 CODE = ("src", "stages")  # of the project's folder; with the study's graph they are what Git compares
 # Settings of Git that would make `git add` refuse a file, or write outside of the index that is used here.
 SETTINGS = ("core.safecrlf=false", "core.fsmonitor=false", "core.splitIndex=false")
@@ -31,7 +33,7 @@ def lineage_tags(stage: str, data_hash: str, environment: str | None) -> dict[st
     """
     tags = {STAGE: stage, DATA: data_hash}
     if environment is not None:
-        tags |= {"tinyres.command": shlex.join(["python", *sys.argv]), ENVIRONMENT: environment}
+        tags |= {COMMAND: shlex.join(["python", *sys.argv]), ENVIRONMENT: environment, PROCESSOR: processor_name()}
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags[EXPERIMENT] = experiment
     commit = _line("rev-parse", "HEAD")
@@ -49,6 +51,14 @@ def lineage_documents() -> dict[str, str]:
     if patch := _uncommitted_code():
         documents[PATCH] = patch
     return documents
+
+
+def processor_name() -> str:
+    """The CPU's name, as far as the system tells: `Intel(R) Xeon(R) …`, where Python's own `platform` says `x86_64`."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _uncommitted_code() -> str | None:

@@ -1,1 +1,1 @@
-"""`docs/paper.md`: the paper's tables, figures and claims beside the results."""
+"""What `tinyres paper` writes: the paper's claims and figures beside the results, and how those were made."""

@@ -25,6 +25,7 @@ WORST = {"boy": 41, "otter": 42, "lizard": 47, "woman": 47, "girl": 48}
 OBJECTS = frozenset({"food_containers", "household_electrical_devices", "household_furniture",
                      "large_man-made_outdoor_things", "vehicles_1", "vehicles_2"})  # fmt: skip
 """CIFAR-100's superclasses of man-made things, 30 classes; the other 70 classes are natural."""
+PLATEAU = 84  # where validation accuracy ends according to the paper's text on Figure 4(a), %
 TENTH = 0.1  # how far ours may be from a figure of the paper to be "around" it, as a fraction of that figure
 MINIMAL = 0.05  # largest gap between training and test accuracy that counts as minimal overfitting, a fraction
 NO_STRUCTURE = 0.25

@@ -1,12 +1,9 @@
 """docs/paper.md: the paper's tables and figures beside ours, and its claims one by one."""
 
-import csv
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from tinyres.cli.paper.claims import CLAIMS, NOT_TESTED, Claim
+from tinyres.cli.paper.full_study import CLASSES, EPOCHS, MODELS, NOT_RUN, FullStudy
 from tinyres.cli.paper.verdicts import (
     BEST,
     TEST_IMAGES,
@@ -22,15 +19,8 @@ from tinyres.cli.paper.verdicts import (
     share_interval,
     shown,
 )
-from tinyres.common.curves import read_curves
-from tinyres.common.errors import UserError
 from tinyres.evaluation.tables import Table
-from tinyres.params import Params, load_params
 
-PAGE = Path("docs/paper.md")
-MODELS = ("baseline", "modified")
-CLASSES, EPOCHS = 100, 30
-NOT_RUN = "the full study has not been run here"
 HEAD = """# The paper's claims, one by one
 
 `tinyres paper` writes this page from `params.yaml`, `metrics/` and `plots/history/`. The rules behind the verdicts are
@@ -45,27 +35,17 @@ CURVES = [  # quantity in Figure 4, what the paper says of its first and last ep
 ]
 
 
-def write_page(root: Path) -> str:
-    """Return the page on the study in the folder `root`, as Markdown.
-
-    Raises:
-        UserError: There is no study, or its params.yaml lacks the paper's figures.
-    """
-    params = load_params(root / "params.yaml")
-    reference = params.evaluate.reference
-    if reference is None or not set(MODELS) <= reference.models.keys():
-        raise UserError(
-            "params.yaml holds no evaluate.reference for baseline and modified; restore the paper's figures there."
-        )
-    missing = why_not_full(root, params)
-    results = None if missing else read_results(root, reference.models)
+def claims_page(study: FullStudy) -> str:
+    """Return docs/paper.md."""
+    results = study.results
     findings = {claim.name: judge(claim, results) for claims in CLAIMS.values() for claim in claims}
     parts = [
         HEAD,
-        state(missing),
+        state(study),
         summary(findings),
         "## Its tables and figures",
-        *table_2(reference.models, results),
+        "### Table 2",
+        table_2(study),
         *table_3(results),
         *figure_4(results),
         *figure_5(results),
@@ -76,65 +56,16 @@ def write_page(root: Path) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def why_not_full(root: Path, params: Params) -> str | None:
-    """Return why the results in `root` are not those of the full study, in words; None if they are."""
-    subset = params.subset
-    if params.data.source != "cifar100" or subset.classes != "all" or subset.per_class or subset.validation:
-        return "params.yaml does not take all of CIFAR-100"
-    names = ["evaluate.json", "embed.json", "evaluation/per_class.csv", "evaluation/confused_pairs.csv"]
-    files = [root / "metrics" / name for name in [*names, *(f"train_{model}.json" for model in MODELS)]]
-    absent = [file for file in [*files, root / "plots/history/modified.csv"] if not file.is_file()]
-    if absent:
-        return f"there is no {absent[0].relative_to(root)}"
-    classes = len(read_rows(root / "metrics/evaluation/per_class.csv"))
-    if classes != CLASSES:
-        return f"metrics/ holds results on {classes} classes, not {CLASSES}"
-    for model in MODELS:
-        epochs = read_json(root / f"metrics/train_{model}.json")["epochs"]
-        if epochs != EPOCHS:
-            return f"{model} was trained for {epochs} epochs, not {EPOCHS}"
-    return None
-
-
-def read_results(root: Path, paper: Mapping[str, Mapping[str, float]]) -> StudyResults:
-    """Read the results of the full study in `root`; `paper` is the paper's Table 2 by model and metric, in per cent."""
-    metrics = root / "metrics"
-    evaluation = read_json(metrics / "evaluate.json")
-    trained = {model: read_json(metrics / f"train_{model}.json")["train_accuracy"] for model in MODELS}
-    rows = read_rows(metrics / "evaluation/per_class.csv")
-    pairs = read_rows(metrics / "evaluation/confused_pairs.csv")
-    return StudyResults(
-        paper=paper,
-        figures={model: evaluation[model] | {"train_accuracy": trained[model]} for model in MODELS},
-        difference=evaluation["difference"],
-        per_class={row["class"]: float(row["modified"]) for row in rows},
-        superclasses={row["class"]: row["superclass"] for row in rows},
-        confused=[
-            (pair["actual"], pair["predicted"], int(pair["images"])) for pair in pairs if pair["model"] == "modified"
-        ],
-        embedding=read_json(metrics / "embed.json")["modified"],
-        history=read_curves(root / "plots/history/modified.csv"),
-    )
-
-
-def read_json(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
-def read_rows(file: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
-
-
 def judge(claim: Claim, results: StudyResults | None) -> Finding:
     """Judge a claim by the results; it is undecided if there are none."""
     return Finding(Verdict.OPEN, NOT_RUN) if results is None else claim.judge(results)
 
 
-def state(missing: str | None) -> str:
-    if missing is None:
+def state(study: FullStudy) -> str:
+    if study.results is not None:
         return f"The full study has been run: {CLASSES} classes, {EPOCHS} epochs, {TEST_IMAGES:,} test images."
     return (
-        f"**{NOT_RUN[0].upper()}{NOT_RUN[1:]}** ({missing}). All verdicts are therefore undecided, and only the "
+        f"**{NOT_RUN[0].upper()}{NOT_RUN[1:]}** ({study.missing}). All verdicts are therefore undecided, and only the "
         "paper's figures are shown. `dvc repro`, followed by `tinyres paper`, fills in the rest."
     )
 
@@ -156,8 +87,9 @@ def section(title: str, claims: list[Claim], findings: Mapping[str, Finding]) ->
     return "\n\n".join(parts)
 
 
-def table_2(paper: Mapping[str, Mapping[str, float]], results: StudyResults | None) -> list[str]:
+def table_2(study: FullStudy) -> str:
     """Return the paper's Table 2 beside our accuracies with their intervals, in per cent."""
+    paper, results = study.paper, study.results
     header = ["metric (%)", "paper: standard", "ours", "paper: modified", "ours", "paper: improvement", "ours"]
     measures = {
         "train_accuracy": ("training accuracy", accuracy_in_training, improvement_in_training),
@@ -171,7 +103,7 @@ def table_2(paper: Mapping[str, Mapping[str, float]], results: StudyResults | No
             ours = [*(shown(measure(results, model)) for model in MODELS), shown(improve(results), "+")]
         cells = [f"{claimed[0]:.2f}", ours[0], f"{claimed[1]:.2f}", ours[1], f"{claimed[1] - claimed[0]:+.2f}", ours[2]]
         rows.append([label, *cells])
-    return ["### Table 2", Table(header, rows).render("md")]
+    return Table(header, rows).render("md")
 
 
 def table_3(results: StudyResults | None) -> list[str]:
