@@ -37,7 +37,8 @@ FACTS_OF_BOTH = {
     "environment": "Python 3.11.7, torch 2.15.0, CPU, 2 cores",
     "processor": "A Processor",
     "epochs": 30,
-    "seconds": 7200.0,
+    "seconds": 9000.0,
+    "epoch_seconds": 240.0,
     "images_per_second": [100.0, 200.0, 300.0],
 }
 
@@ -176,7 +177,7 @@ def test_how_to_make_the_results_again(study):
         cells[1].strip(): cells[2].strip() for cells in (line.split("|") for line in page.splitlines()) if cells[1:]
     }
     assert rows["commit"] == f"{FACTS_OF_BOTH['commit']}, with changes"
-    assert rows["time of the epochs"] == "2.00 h"
+    assert (rows["all epochs at the median epoch's time"], rows["all epochs, stops included"]) == ("2.00 h", "2.50 h")
     assert rows["images/s, median"] == "200"
     assert rows["images/s, slowest to fastest epoch"] == "100 to 300"
     assert rows["model.safetensors (SHA-256)"] == FACTS_OF_BOTH["weights"]
@@ -199,8 +200,8 @@ def trained(study: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(study)
     lock(study)
     store = Store.open("cifar100-resnet18")
-    for seconds, model in enumerate(MODELS, start=1):
-        description = ModelDescription(model, SPEC, ["a", "b"], (8, 8), [0.0] * 3, [1.0] * 3, {"seed": seconds})
+    for number, model in enumerate(MODELS):
+        description = ModelDescription(model, SPEC, ["a", "b"], (8, 8), [0.0] * 3, [1.0] * 3, {"seed": number})
         save_model(study / "models" / model, build(description), description)
         tags = {
             "tinyres.command": f"python ./stages/train.py {model}",
@@ -210,12 +211,12 @@ def trained(study: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "git.clean": "true",
         }
         run_id = store.start_training_run(model, model, {}, tags)
-        speeds = {1: 300.0, 2: 100.0, 3: 120.0}
+        epochs = {1: (300.0, 2.0), 2: (100.0, 60.0), 3: (120.0, 5.0)}  # images/s and s
         store.log_history(
             run_id,
             [
                 {"epoch": epoch, "seconds": seconds, "images_per_second": speed, "timestamp": 1e9 + epoch}
-                for epoch, speed in speeds.items()
+                for epoch, (speed, seconds) in epochs.items()
             ],
         )
         store.log_final(run_id, {}, {WEIGHTS: weights_hash(study / "models" / model)})
@@ -226,7 +227,8 @@ def trained(study: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_facts_come_from_mlflow_and_from_dvcs_lock(trained):
     write_facts(trained, MODELS)
     facts = read_facts(trained, MODELS)["modified"]
-    assert (facts.epochs, facts.seconds, facts.images_per_second) == (3, 6.0, (100.0, 120.0, 300.0))
+    assert (facts.epochs, facts.images_per_second) == (3, (100.0, 120.0, 300.0))
+    assert (facts.seconds, facts.hours) == (67, pytest.approx(3 * 5 / 3600)), "the second epoch was stopped for a while"
     assert (facts.output, facts.data, facts.seed) == tuple(FACTS_OF_BOTH[name] for name in ("output", "data", "seed"))
     assert facts.command == "python ./stages/train.py modified"
     assert facts.machine == "A Processor, 2 cores"

@@ -82,7 +82,7 @@ def made_how(study: FullStudy) -> str:
 
 def times(trainings: Mapping[str, TrainingFacts]) -> str:
     """Return `0.8 h (baseline) and 8.3 h (modified)`."""
-    return " and ".join(f"{facts.seconds / 3600:.1f} h ({model})" for model, facts in trainings.items())
+    return " and ".join(f"{facts.hours:.1f} h ({model})" for model, facts in trainings.items())
 
 
 def sentences(study: FullStudy, results: StudyResults) -> list[str]:

@@ -42,9 +42,16 @@ class TrainingFacts:
     """Its name; empty if MLflow does not know it."""
     epochs: int
     seconds: float
-    """Of all epochs, without what comes between them (the pass over the test images, for one)."""
+    """Of all epochs, without the passes over the test images, but with whatever stopped or slowed the process."""
+    epoch_seconds: float
+    """The median of the epochs."""
     images_per_second: tuple[float, float, float]
     """Of the slowest epoch, of their median, and of the fastest."""
+
+    @property
+    def hours(self) -> float:
+        """How long the training takes if nothing stops it: all epochs at the time of the median one."""
+        return self.epochs * self.epoch_seconds / 3600
 
     @property
     def machine(self) -> str:
@@ -85,7 +92,7 @@ def collect_facts(root: Path, model: str) -> TrainingFacts:
     if output is None:
         raise UserError(f"dvc.lock names no training of {model}; run `dvc repro train-{model}` first.")
     recorded = recorded_training(root / "models" / model)
-    tags, speeds = recorded.run.data.tags, recorded.points(SPEED)
+    tags, speeds, seconds = recorded.run.data.tags, recorded.points(SPEED), recorded.points("seconds")
     return TrainingFacts(
         output=output,
         weights=tags[WEIGHTS],
@@ -97,7 +104,8 @@ def collect_facts(root: Path, model: str) -> TrainingFacts:
         environment=tags[ENVIRONMENT],
         processor=tags.get(PROCESSOR, ""),
         epochs=len(speeds),
-        seconds=sum(recorded.points("seconds")),
+        seconds=sum(seconds),
+        epoch_seconds=median(seconds),
         images_per_second=(min(speeds), median(speeds), max(speeds)),
     )
 
