@@ -47,7 +47,7 @@ def test_a_commands_help_says_what_it_does_and_shows_examples_that_the_command_l
 def test_the_help_of_the_whole_shows_every_command_and_examples(capsys):
     text = help_of(capsys=capsys)
     for name in NAMES:
-        assert re.search(rf"^    {name}\s+\S", text, flags=re.M), name
+        assert re.search(rf"^    {name} +\S", text, flags=re.M), "the name and its help in one line"
     *shown, last = examples_in(text)
     assert shown
     for words in shown:

@@ -45,11 +45,15 @@ FACTS_OF_BOTH = {
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
+    return finished_study(tmp_path)
+
+
+def finished_study(root: Path) -> Path:
     """A finished study with a README, and the paper's own results."""
-    write_study(tmp_path)
-    shutil.copyfile(ROOT / README, tmp_path / README)
-    (tmp_path / "docs").mkdir()
-    return tmp_path
+    write_study(root)
+    shutil.copyfile(ROOT / README, root / README)
+    (root / "docs").mkdir()
+    return root
 
 
 def lock(root: Path, output: str = FACTS_OF_BOTH["output"]) -> None:
@@ -192,36 +196,50 @@ def test_facts_of_another_training_are_not_shown(study):
     assert "MLflow holds no record of these trainings" in " ".join(pages(study)[REPRODUCTION].split())
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with both model folders and the runs of their trainings in MLflow, as trainings record them; copy it."""
+    root = finished_study(tmp_path_factory.mktemp("trained"))
+    lock(root)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DVC_ROOT", str(root))
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        store = Store.open("cifar100-resnet18")
+        for number, model in enumerate(MODELS):
+            record_training(store, root / "models" / model, number)
+    return root
+
+
+def record_training(store: Store, folder: Path, number: int) -> None:
+    description = ModelDescription(folder.name, SPEC, ["a", "b"], (8, 8), [0.0] * 3, [1.0] * 3, {"seed": number})
+    save_model(folder, build(description), description)
+    tags = {
+        "tinyres.command": f"python ./stages/train.py {folder.name}",
+        "tinyres.environment": "2 cores",
+        "tinyres.processor": "A Processor",
+        "git.commit": "40078cd",
+        "git.clean": "true",
+    }
+    run_id = store.start_training_run(folder.name, folder.name, {}, tags)
+    epochs = {1: (300.0, 2.0), 2: (100.0, 60.0), 3: (120.0, 5.0)}  # images/s and s
+    store.log_history(
+        run_id,
+        [
+            {"epoch": epoch, "seconds": seconds, "images_per_second": speed, "timestamp": 1e9 + epoch}
+            for epoch, (speed, seconds) in epochs.items()
+        ],
+    )
+    store.log_final(run_id, {}, {WEIGHTS: weights_hash(folder)})
+    store.finish(run_id)
+
+
 @pytest.fixture
-def trained(study: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The study with both model folders and the runs of their trainings in MLflow, as trainings record them."""
-    monkeypatch.setenv("DVC_ROOT", str(study))
+def trained(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = shutil.copytree(trained_once, tmp_path / "trained")
+    monkeypatch.setenv("DVC_ROOT", str(root))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(study)
-    lock(study)
-    store = Store.open("cifar100-resnet18")
-    for number, model in enumerate(MODELS):
-        description = ModelDescription(model, SPEC, ["a", "b"], (8, 8), [0.0] * 3, [1.0] * 3, {"seed": number})
-        save_model(study / "models" / model, build(description), description)
-        tags = {
-            "tinyres.command": f"python ./stages/train.py {model}",
-            "tinyres.environment": "2 cores",
-            "tinyres.processor": "A Processor",
-            "git.commit": "40078cd",
-            "git.clean": "true",
-        }
-        run_id = store.start_training_run(model, model, {}, tags)
-        epochs = {1: (300.0, 2.0), 2: (100.0, 60.0), 3: (120.0, 5.0)}  # images/s and s
-        store.log_history(
-            run_id,
-            [
-                {"epoch": epoch, "seconds": seconds, "images_per_second": speed, "timestamp": 1e9 + epoch}
-                for epoch, (speed, seconds) in epochs.items()
-            ],
-        )
-        store.log_final(run_id, {}, {WEIGHTS: weights_hash(study / "models" / model)})
-        store.finish(run_id)
-    return study
+    monkeypatch.chdir(root)
+    return root
 
 
 def test_the_facts_come_from_mlflow_and_from_dvcs_lock(trained):

@@ -12,7 +12,16 @@ class HelpfulParser(argparse.ArgumentParser):
 
 
 class ParagraphFormatter(argparse.HelpFormatter):
-    """Wraps each paragraph by itself, and leaves alone those that contain an indented line."""
+    """Wraps each paragraph by itself, and leaves alone those that contain an indented line.
+
+    Commands are indented below their heading, which argparse forgets when it chooses the column of their help.
+    """
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        for command in self._iter_indented_subactions(action):
+            length = len(self._format_action_invocation(command)) + self._current_indent
+            self._action_max_length = max(self._action_max_length, length)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         fill = super()._fill_text
