@@ -135,7 +135,7 @@ def test_several_processes_read_the_same_as_one(tmp_path, monkeypatch):
     names = [f"{label}/{number}.png" for label in "ab" for number in range(40)]
     save(tmp_path / "pictures", *names)
     alone = fetched(tmp_path / "pictures")
-    monkeypatch.setattr("tinyres.sources.image_folder.PER_PROCESS", 20)
+    monkeypatch.setattr("tinyres.sources.image_folder.PROCESSES_START", 0)
     together = fetched(tmp_path / "pictures")
     for name in ("train", "test"):
         assert np.array_equal(alone.splits[name].images, together.splits[name].images)

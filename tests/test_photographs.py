@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, ImageOps
 from sklearn.datasets import load_sample_image
 
 from tinyres.common.errors import UserError
-from tinyres.sources.photographs import decode, is_image, read_photograph, read_verified
+from tinyres.sources.photographs import decode, is_image, read_photograph, read_verified, size_of
 from tinyres.sources.rgb import UnknownWhiteError
 
 SIZE = (32, 32)
@@ -38,6 +38,7 @@ def read(image: Image.Image, file: Path, size: tuple[int, int] = SIZE, **options
     image.save(file, **options)
     pixels = read_photograph(file, size).pixels
     assert (pixels.dtype, pixels.shape) == (np.uint8, (*size, 3))
+    assert size_of(file) == read_verified(file)[1].shape[:2]
     return pixels
 
 
@@ -85,6 +86,7 @@ def test_exif_orientation_is_applied_once_in_every_format(tmp_path, name, orient
     (upright if turn is None else upright.transpose(turn)).save(tmp_path / name, exif=exif, quality=100)
     _, seen = read_verified(tmp_path / name)
     assert seen.shape == (32, 48, 3)
+    assert size_of(tmp_path / name) == (32, 48)
     assert np.abs(seen.astype(int) - np.asarray(upright)).mean() < (0.1 if name.endswith(("png", "tif")) else 4)
 
 
@@ -380,6 +382,14 @@ def damaged(file: Path) -> None:
     file.write_bytes(content)
 
 
+def sentence_on_size(file: Path) -> str:
+    try:
+        size_of(file)
+    except UserError as refused:
+        return str(refused)
+    return ""
+
+
 def bomb(file: Path) -> None:
     """A PNG of a few bytes that says it is 20,000 pixels wide and high."""
     header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
@@ -417,6 +427,18 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path, name):
     assert str(refused.value).startswith(sentence.format(tmp_path / name))
     assert str(refused.value).endswith(".")
     assert "\n" not in str(refused.value)
+    assert sentence_on_size(tmp_path / name) == str(refused.value)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_that_is_cut_short_anywhere_has_no_size(tmp_path, mode, progressive):
+    SMALL.convert(mode).save(tmp_path / "whole.jpg", progressive=progressive)
+    content = (tmp_path / "whole.jpg").read_bytes()
+    for length in range(1, len(content) - 2, 7):
+        (tmp_path / "cut.jpg").write_bytes(content[:length])
+        with pytest.raises(UserError):
+            size_of(tmp_path / "cut.jpg")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP", "PPM", "TGA", "JPEG2000", "ICO"])
@@ -437,6 +459,7 @@ def test_a_damaged_file_is_an_image_or_one_sentence(tmp_path, kind, data):
         shape, sentence = (*SIZE, 3), str(refused)
     assert shape == (*SIZE, 3)
     assert "\n" not in sentence
+    assert sentence_on_size(file) == sentence, "new-study and download find the same damage"
 
 
 # Which files are images.

@@ -12,6 +12,7 @@ the folder nor its tens of thousands of files, and DVC has two to hash and to ca
 import hashlib
 import json
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
@@ -30,7 +31,7 @@ from tinyres.sources.folder_layout import SHOWN, Layout, check_classes, find_ima
 from tinyres.sources.source import Source
 
 ARCHIVE, LISTING = "images.zip", "images.json"
-PER_PROCESS = 500  # images that are worth starting another process for
+PROCESSES_START = 1.0  # seconds that starting other processes takes, about
 
 Size = tuple[int, int]
 """Height and width, pixels."""
@@ -254,15 +255,28 @@ def _opened(archive: Path, written: int) -> zipfile.ZipFile:
 
 
 def _in_processes(function: Callable[[Item], Result], items: list[Item], what: str) -> Iterator[Result]:
-    """Apply the function to all items, in several processes if there are many items, and yield the results in order.
+    """Apply the function to all items, in several processes if that takes long, and yield the results in order.
 
     Threads would not do: Pillow holds Python's lock for most of the time that a small image takes, and the filter for
     warnings, which is set for each image, belongs to the whole process.
     """
-    from joblib import Parallel, cpu_count, delayed
     from tqdm import tqdm
 
-    processes = min(cpu_count(), 1 + len(items) // PER_PROCESS)
-    results: Any = Parallel(processes, return_as="generator")(delayed(function)(item) for item in items)
-    shown = tqdm(results, what, len(items), unit="image", file=sys.stderr, disable=not sys.stderr.isatty())
-    yield from shown
+    results = _some_in_processes(function, items)
+    yield from tqdm(results, what, len(items), unit="image", file=sys.stderr, disable=not sys.stderr.isatty())
+
+
+def _some_in_processes(function: Callable[[Item], Result], items: list[Item]) -> Iterator[Result]:
+    """Begin in this process, and leave the rest to several if the first items have shown that it takes long."""
+    spent = 0.0  # seconds
+    for done, item in enumerate(items):
+        if spent > PROCESSES_START / 2 and (len(items) - done) * spent / done > 4 * PROCESSES_START:
+            from joblib import Parallel, cpu_count, delayed
+
+            rest: Any = Parallel(cpu_count(), return_as="generator")(delayed(function)(item) for item in items[done:])
+            yield from rest
+            return
+        started = time.perf_counter()
+        result = function(item)
+        spent += time.perf_counter() - started
+        yield result

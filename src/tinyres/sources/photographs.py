@@ -20,6 +20,8 @@ from tinyres.sources.rgb import UnknownWhiteError, to_rgb
 
 NOT_READ = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5"}
 """Formats that Pillow recognises and cannot read by itself: EPS is a program, which it would have Ghostscript run."""
+TRIED_FIRST = ("JPEG", "PNG")
+"""What most pictures are: trying another format on a file of 32×32 pixels costs up to a fifth of reading it."""
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 HEIC_REMEDY = "install its reader with `pip install pillow-heif`"
@@ -32,6 +34,8 @@ TURNS = {  # what brings an image upright, by the orientation in EXIF
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = (5, 6, 7, 8)
+"""Orientations in EXIF of images whose rows are columns once they are upright."""
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
 """Height and width, pixels."""
@@ -81,14 +85,20 @@ def read_verified(file: Path) -> tuple[bytes, Pixels]:
 
 
 def size_of(file: Path) -> Size:
-    """Return the size that reading an image gives. All of it is read, since only that finds damage.
+    """Return the size that reading an image gives. All of it is decoded, since only that finds damage.
+
+    A JPEG is decoded at an eighth of its size, which meets the same damage: all of its data is read, and 12 megapixels
+    take 37 ms instead of 91.
 
     Raises:
         UserError: as for `read_photograph`.
     """
     with _told_of(file), _first_frame(file) as image:
-        upright = _upright(image)
-        return upright.height, upright.width
+        whole = image.size
+        reduced = image.draft(None, (1, 1)) is not None
+        to_rgb(image)
+        width, height = whole if reduced else image.size  # decoding a TIFF turns it
+        return (width, height) if _orientation(image) in SIDEWAYS else (height, width)
 
 
 def decode(content: bytes, size: Size | None = None) -> Pixels:
@@ -138,10 +148,11 @@ def suffixes() -> frozenset[str]:
 def _told_of(file: Path) -> Iterator[None]:
     """Turn any failure to read a foreign file into a `UserError` of one sentence."""
     try:
-        if not stat.S_ISREG(file.stat().st_mode):
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
             what = "a folder; name the images in it" if file.is_dir() else "no ordinary file; copy it to one"
             raise UserError(f"{file} is {what}.")
-        if file.stat().st_size == 0:
+        if status.st_size == 0:
             raise UserError(f"{file} is empty (0 bytes); fetch or save it again.")
         yield
     except UserError:
@@ -181,9 +192,10 @@ def _first_frame(file: Path | io.BytesIO, formats: tuple[str, ...] | None = None
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Return the formats that Pillow reads by itself, which are fewer than it recognises."""
+    """Return the formats that Pillow reads by itself, which are fewer than it recognises, in the order to try them."""
     Image.init()
-    return tuple(name for name in Image.ID if name not in NOT_READ)
+    readable = [name for name in Image.ID if name not in NOT_READ]
+    return tuple(sorted(readable, key=lambda name: (name not in TRIED_FIRST, Image.OPEN[name][1] is None)))
 
 
 @cache
