@@ -2,13 +2,17 @@
 
 import argparse
 import json
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks import (
     arithmetic,
+    convolutions,
     efficiency,
     end_to_end,
     growth,
@@ -22,7 +26,7 @@ from benchmarks import (
     start_up,
     tracking,
 )
-from benchmarks.measure import environment
+from benchmarks.measure import environment, instruction_set
 from benchmarks.readme import number, render
 from benchmarks.setting import Setting, make_setting
 from tinyres.common.atomic import write_json, write_text
@@ -32,6 +36,7 @@ RESULTS, PAGE = HERE / "results.json", HERE / "README.md"
 BENCHMARKS = {
     "input": input_rate,
     "policies": policies,
+    "convolutions": convolutions,
     "efficiency": efficiency,
     "ingredients": ingredients,
     "end-to-end": end_to_end,
@@ -53,7 +58,13 @@ def main() -> None:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(BENCHMARKS)}")
     setting = make_setting()
     for name in names:
-        save(setting.machine.device.type, name, measure(name, setting))
+        save(kind_of(setting.machine.device), name, measure(name, setting))
+
+
+def kind_of(device: torch.device) -> str:
+    """What results are kept apart by: `cuda`, `cpu`, or `cpu AVX2` where ATEN_CPU_CAPABILITY holds torch to that."""
+    held = device.type == "cpu" and "ATEN_CPU_CAPABILITY" in os.environ
+    return f"{device.type} {instruction_set()}" if held else device.type
 
 
 def measure(name: str, setting: Setting) -> dict[str, Any]:

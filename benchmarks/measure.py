@@ -97,9 +97,14 @@ def own_memory() -> float:
 def environment(device: torch.device, images: str) -> str:
     """The machine, the versions, the images, and how busy the machine was, in one line."""
     processor = f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
-    machine = f"{processor} of {processor_name()}"
+    machine = f"{processor} of {processor_name()}, {instruction_set()}"
     if device.type == "cuda":
         machine = f"{torch.cuda.get_device_name(device)}, {machine}"
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}"
     load = f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     return f"{machine}; {platform.system()}, {versions}; {images}{load}"
+
+
+def instruction_set() -> str:
+    """The widest vectors that torch and our kernels use on this CPU: `AVX512`, `AVX2` or `DEFAULT`."""
+    return torch.backends.cpu.get_cpu_capability()

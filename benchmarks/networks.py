@@ -1,4 +1,4 @@
-"""The networks that are measured: the paper's two and the report's."""
+"""The networks that are measured: the paper's two, the report's, and a wide ResNet."""
 
 from pathlib import Path
 
@@ -15,6 +15,7 @@ SPECS = {
     for name, spec in read_params("models", file=study / "params.yaml").models.items()
 }
 """By the names in the paper's study and the report's."""
+SPECS["wide"] = SPECS["baseline"].model_copy(update={"architecture": "wide_resnet16_8", "stem": None})
 
 
 def pooled_linear(classes: int) -> nn.Module:
