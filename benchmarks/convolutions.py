@@ -5,8 +5,9 @@ the time of forward pass, image gradient and weight gradient together. Layers th
 listed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ def step_ratio(setting: Setting, step: Step) -> Figure:
         name: make_trainer(step.network, split, step.batch_size, machine)
         for name, machine in machines(setting.machine).items()
     }
-    contenders = {name: lambda trainer=trainer: epoch_seconds(trainer) for name, trainer in trainers.items()}
+    contenders = {name: partial(epoch_seconds, trainer) for name, trainer in trainers.items()}
     return compare(step.what, contenders, step.targets, step.images / step.batch_size)
 
 
@@ -98,14 +99,14 @@ def forward_ratio(setting: Setting) -> Figure:
     contenders = {}
     for name, machine in machines(setting.machine).items():
         classifier = make_trainer("modified", first(setting.images, 64), 64, machine).classifier
-        contenders[name] = lambda classifier=classifier, machine=machine: timed(
-            lambda: logits_of(classifier, images, BATCH_SIZE, machine)
-        )
+        contenders[name] = partial(timed, partial(logits_of, classifier, images, BATCH_SIZE, machine))
     what = f"forward pass of the modified ResNet-18, batch {BATCH_SIZE}"
     return compare(what, contenders, {"AVX2": "≥ 1.5", "AVX512": "≥ 1.2"})
 
 
-def compare(what: str, contenders: dict[str, Callable[[], float]], targets: dict[str, str], calls: float = 1) -> Figure:
+def compare(
+    what: str, contenders: Mapping[str, Callable[[], float]], targets: dict[str, str], calls: float = 1
+) -> Figure:
     """The ratio of torch's time to the kernels'; both in ms per call."""
     seconds = interleave(contenders, REPETITIONS)
     pairs = ratios(seconds["torch"], seconds["winograd"])
@@ -152,9 +153,7 @@ def layer_ratio(network: str, shape: Shape) -> Figure:
     """torch's time for the three passes of a layer over the kernels'; the first layer needs no image gradient."""
     passes = {name: layer_passes(shape, convolve) for name, convolve in CONVOLVE.items()}
     wanted = [each for each in PASSES if each in passes["torch"]]
-    contenders = {
-        f"{name} {each}": lambda call=passes[name][each]: seconds_of(call) for name in passes for each in wanted
-    }
+    contenders = {f"{name} {each}": partial(seconds_of, passes[name][each]) for name in passes for each in wanted}
     seconds = interleave(contenders, REPETITIONS)
     by_pass = {each: ratios(seconds[f"torch {each}"], seconds[f"winograd {each}"]) for each in wanted}
     total = {name: [sum(parts) for parts in zip(*(seconds[f"{name} {each}"] for each in wanted), strict=True)]

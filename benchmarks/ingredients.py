@@ -47,7 +47,7 @@ def ratio(setting: Setting, changes: dict[str, Any], without: Trainer) -> Figure
     contenders = {"with": lambda: epoch_seconds(changed), "without": lambda: epoch_seconds(without)}
     seconds = interleave(contenders, REPETITIONS)
     pairs = ratios(seconds["with"], seconds["without"])
-    steps = len(without.train) // without.params.batch_size
+    steps = len(without.images.train) // without.params.batch_size
     each = {name: median(times) / steps * 1000 for name, times in seconds.items()}
     detail = f"{each['with']:.1f} against {each['without']:.1f} ms a step; {spread(pairs)}"
     name = " ".join(override(*change) for change in changes.items())

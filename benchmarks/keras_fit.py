@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def measure(setting: Setting) -> list[Figure]:
     return [Figure("epoch of the report's CNN, batch 32", median(pairs), "×", "≥ 2.5", detail)]
 
 
-def reports_recipe() -> dict[str, object]:
+def reports_recipe() -> dict[str, Any]:
     """The report's optimizer, and no online augmentation, by dotted name."""
     study = load_yaml(STUDY)
     values = {"lr": study["lr"], "weight_decay": study["weight_decay"]}
@@ -107,5 +108,5 @@ def read_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     line = process.stdout.readline().strip()
     if not line:
-        sys.exit(f"{process.args[0]} ended; does it have Keras and TensorFlow?")  # type: ignore[index]
+        sys.exit("The Python that KERAS_PYTHON names has ended; does it have Keras and TensorFlow?")
     return line

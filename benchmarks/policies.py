@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from PIL import Image
 from torch.utils.data import default_collate
+from torchvision import transforms as T
 from torchvision.transforms import InterpolationMode, v2
 
 from benchmarks.measure import Figure, interleave, median, ratios, spread, synchronise
 from benchmarks.setting import Setting, first, paper_params
-from benchmarks.usual_loop import T
 from tinyres.augmentation.online import BatchAugmentation
 from tinyres.common.dataset import Split
 from tinyres.training.batches import batches, plan_epoch

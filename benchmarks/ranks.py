@@ -16,6 +16,7 @@ from benchmarks.measure import interleave, median, ratios, synchronise
 from benchmarks.setting import NETWORKS, Setting, epoch_seconds, first, make_setting, make_trainer, paper_params
 from tinyres.augmentation.online import BatchAugmentation
 from tinyres.common.atomic import write_json
+from tinyres.models.machine import Machine
 from tinyres.models.processes import SingleProcess
 from tinyres.training.batches import batches, plan_epoch
 from tinyres.training.placement import DeviceSplit
@@ -42,7 +43,7 @@ def measure(setting: Setting, network: str) -> dict[str, Any]:
     alone = dataclasses.replace(machine, processes=SingleProcess())
     steps = STEPS_ON_GPU if setting.on_gpu else STEPS[network]
 
-    def training(batch: int, machine=alone) -> Callable[[], float]:
+    def training(batch: int, machine: Machine = alone) -> Callable[[], float]:
         trainer = make_trainer(network, first(setting.images, batch * steps), batch, machine)
         return lambda: epoch_seconds(trainer) / steps
 

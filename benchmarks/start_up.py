@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
+from pathlib import Path
 
 from benchmarks.measure import Figure, interleave, median
 from benchmarks.setting import ROOT, Setting
@@ -23,7 +25,7 @@ print(json.dumps([time.perf_counter() - started, sorted({"torch", "mlflow"} & se
 def measure(setting: Setting) -> list[Figure]:
     """Seconds per stage, and of `dvc repro`."""
     stages = sorted((ROOT / "stages").glob("*.py"))
-    seconds = interleave({stage.stem: lambda stage=stage: load(str(stage))[0] for stage in stages}, REPETITIONS)
+    seconds = interleave({stage.stem: partial(seconds_to_load, stage) for stage in stages}, REPETITIONS)
     figures = []
     for stage in stages:
         times, present = seconds[stage.stem], load(str(stage))[1]
@@ -32,6 +34,11 @@ def measure(setting: Setting) -> list[Figure]:
         )
         figures.append(Figure(stage.stem, median(times), " s", "", detail))
     return figures + idle_repro()
+
+
+def seconds_to_load(stage: Path) -> float:
+    """Seconds to import a stage's modules."""
+    return load(str(stage))[0]
 
 
 def load(stage: str) -> tuple[float, list[str]]:

@@ -1,6 +1,7 @@
 """The training loop that most tutorials show: torchvision on PIL images, a DataLoader, `loss.item()` at each step."""
 
 import time
+from typing import Any
 
 import torch
 import torchvision
@@ -23,7 +24,7 @@ PAPERS_AUGMENTATION = T.Compose([
 ])  # fmt: skip
 
 
-class InMemory(torchvision.datasets.CIFAR100):
+class InMemory(torchvision.datasets.CIFAR100):  # type: ignore[misc]
     """torchvision's CIFAR100 with images that are in memory already; an item is made as ever."""
 
     def __init__(self, split: Split) -> None:
@@ -37,7 +38,7 @@ class UsualLoop:
     def __init__(self, network: nn.Module, split: Split, params: Params, machine: Machine, workers: int) -> None:
         self.network, self.machine = network.to(machine.device), machine
         # Workers are kept between epochs: starting them would weigh too much in an epoch of a few seconds.
-        self.loader = DataLoader(
+        self.loader: DataLoader[Any] = DataLoader(
             InMemory(split),
             batch_size=params.batch_size,
             shuffle=True,
