@@ -4,18 +4,25 @@ augmentation, and the forward pass alone; then each convolution of the two ResNe
 the time of forward pass, image gradient and weight gradient together. Layers that the kernels leave to torch are not
 listed."""
 
+import multiprocessing
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.growth import train_a_little
 from benchmarks.measure import Figure, instruction_set, interleave, median, ratios, spread
 from benchmarks.networks import SIZE, make_network
 from benchmarks.setting import NETWORKS, Setting, epoch_seconds, first, make_trainer
-from tinyres.common.dataset import Split
+from tinyres.common.dataset import Split, write_split
 from tinyres.common.pixels import channels_first
 from tinyres.convolutions.functional import conv2d, plan
 from tinyres.models.inference import BATCH_SIZE, logits_of
@@ -70,10 +77,11 @@ class Shape:
 
 
 def measure(setting: Setting) -> list[Figure]:
-    """Ratios of steps, of the forward pass, and of each layer; none where the kernels are of no use."""
+    """Ratios of steps, of the forward pass, of memory and of each layer; none where the kernels are of no use."""
     if setting.on_gpu or choose_convolutions("auto") == "torch":
         return []
-    return [*(step_ratio(setting, step) for step in STEPS), forward_ratio(setting), *layer_ratios()]
+    steps = [step_ratio(setting, step) for step in STEPS]
+    return [*steps, forward_ratio(setting), memory_ratio(setting), start_up(), *layer_ratios()]
 
 
 def machines(machine: Machine) -> dict[str, Machine]:
@@ -102,6 +110,28 @@ def forward_ratio(setting: Setting) -> Figure:
         contenders[name] = partial(timed, partial(logits_of, classifier, images, BATCH_SIZE, machine))
     what = f"forward pass of the modified ResNet-18, batch {BATCH_SIZE}"
     return compare(what, contenders, {"AVX2": "≥ 1.5", "AVX512": "≥ 1.2"})
+
+
+def memory_ratio(setting: Setting) -> Figure:
+    """The kernels' peak memory over torch's, in processes that take the last steps of an epoch of all images."""
+    peaks = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write_split(Path(folder) / "train", setting.images)
+        for name in machines(setting.machine):
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                run = partial(train_a_little, Path(folder) / "train", **{"runtime.convolutions": name})
+                peaks[name], _ = pool.submit(run).result()
+    detail = f"{peaks['winograd']:.2f} against {peaks['torch']:.2f} GB with {len(setting.images):,} images"
+    what = "peak memory of the process, modified ResNet-18"
+    return Figure(what, peaks["winograd"] / peaks["torch"], "×", "< 1.1", detail)
+
+
+def start_up() -> Figure:
+    """Seconds that the kernels add to a process that trains, once they are compiled."""
+    seconds = [float(subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True).stdout)
+               for _ in range(REPETITIONS)]  # fmt: skip
+    detail = f"{len(seconds)} processes from {min(seconds):.2f} to {max(seconds):.2f} s"
+    return Figure("start-up: loading the kernels", median(seconds), " s", "< 0.2", detail)
 
 
 def compare(
@@ -186,6 +216,15 @@ def layer_passes(shape: Shape, convolve: Callable[..., Tensor]) -> dict[str, Cal
     return passes
 
 
+START = """
+import time
+import tinyres.training.run
+started = time.perf_counter()
+from tinyres.convolutions import kernels
+import tinyres.models.accelerated
+kernels()
+print(time.perf_counter() - started)
+"""
 CONVOLVE: dict[str, Callable[..., Tensor]] = {"torch": torch.nn.functional.conv2d, "winograd": conv2d}
 
 

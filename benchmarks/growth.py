@@ -9,6 +9,7 @@ import multiprocessing
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,11 +99,11 @@ def epoch_per_image(images: Split | Path, where: str) -> tuple[float, float]:
     return epoch_seconds(trainer) / len(split), own_memory()
 
 
-def train_a_little(folder: Path) -> tuple[float, float]:
+def train_a_little(folder: Path, **changes: Any) -> tuple[float, float]:
     """The end of an epoch; peak memory of the process and of the GPU, GB."""
     import mlflow.pyfunc  # noqa: F401  as the train stage does when it records the model
 
-    machine = prepare_machine(paper_params().runtime)
+    machine = prepare_machine(paper_params(**changes).runtime)
     trainer = make_trainer("modified", read_split(folder), 64, machine)
     trainer.step = -(-len(trainer.images.train) // 64) - LAST_STEPS  # as a training that resumes there
     epoch_seconds(trainer)
