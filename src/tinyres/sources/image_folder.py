@@ -270,7 +270,7 @@ def _some_in_processes(function: Callable[[Item], Result], items: list[Item]) ->
     """Begin in this process, and leave the rest to several if the first items have shown that it takes long."""
     spent = 0.0  # seconds
     for done, item in enumerate(items):
-        if spent > PROCESSES_START / 2 and (len(items) - done) * spent / done > 4 * PROCESSES_START:
+        if spent > PROCESSES_START / 2 and (len(items) - done) * spent / done > 6 * PROCESSES_START:
             from joblib import Parallel, cpu_count, delayed
 
             rest: Any = Parallel(cpu_count(), return_as="generator")(delayed(function)(item) for item in items[done:])
