@@ -202,7 +202,7 @@ def plot_results(
         plot_confusion(files[-1], each.confusion, data.classes, superclasses)
     if len(assessments) == 2:
         files.append(PLOTS / "class_gain.png")
-        gains = [(data.classes[label], 100 * gain) for label, gain in class_gains(*assessments.values())]
+        gains = [(data.classes[label], gain) for label, gain in class_gains(*assessments.values())]
         plot_gains(files[-1], gains, list(assessments))
     return files
 

@@ -1,18 +1,46 @@
 """Charts of results are drawn for every study's shape, and the same results give the same bytes."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.colors import same_color, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from tinyres.evaluation.calibration import calibrate
 from tinyres.evaluation.superclasses import Superclasses
+from tinyres.evaluation.uncertainty import Estimate
+from tinyres.figures.colours import distinct_colours, oklab
 from tinyres.figures.confusion import block_order, plot_confusion
+from tinyres.figures.curves import plot_curves
+from tinyres.figures.embeddings import plot_embeddings
 from tinyres.figures.gains import plot_gains
-from tinyres.figures.reliability import plot_reliability
+from tinyres.figures.images import plot_gallery
+from tinyres.figures.reliability import FEW, plot_reliability
+from tinyres.figures.style import COLOURS, NETWORKS, looks
 
 GENERATOR = np.random.default_rng(0)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """All figures that were saved, for a look at what is in them."""
+    figures: list[Figure] = []
+    save = Figure.savefig
+
+    def savefig(figure: Figure, *arguments: Any, **options: Any) -> None:
+        figures.append(figure)
+        save(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return figures
+
+
+def words(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text)]
 
 
 def size_of(file: Path) -> tuple[int, int]:
@@ -57,12 +85,106 @@ def test_a_reliability_diagram_has_room_for_empty_bins_and_perfect_scores(tmp_pa
 
 @pytest.mark.parametrize("classes", [2, 5, 10, 25, 26, 99, 100])
 def test_every_class_has_a_line_of_its_own_in_the_chart_of_gains(tmp_path, classes):
-    gains = [(f"some_class_{label}", float(gain)) for label, gain in enumerate(np.linspace(20, -10, classes))]
+    gains = [(f"some_class_{label}", Estimate(gain, gain - 0.1, gain + 0.1)) for label, gain in
+             enumerate(np.linspace(0.2, -0.1, classes).tolist())]  # fmt: skip
     plot_gains(tmp_path / "one.png", gains, ["baseline", "modified"])
     rows = classes if classes <= 25 else (classes + 1) // 2
     assert size_of(tmp_path / "one.png")[1] / rows > 30, "pixels"
 
 
 def test_gains_of_nothing_at_all(tmp_path):
-    plot_gains(tmp_path / "one.png", [("cat", 0.0), ("dog", 0.0)], ["baseline", "modified"])
+    nothing = Estimate(0.0, 0.0, 0.0)
+    plot_gains(tmp_path / "one.png", [("cat", nothing), ("dog", nothing)], ["baseline", "modified"])
     assert size_of(tmp_path / "one.png")[0] > 0
+
+
+def test_a_network_looks_the_same_whatever_stands_beside_it():
+    alone = {name: looks([name])[name] for name in NETWORKS}
+    assert looks(NETWORKS) == alone
+    assert looks(["cnn", "modified"]) == {name: alone[name] for name in ("cnn", "modified")}
+    assert len({look.colour for look in alone.values()}) == len({look.marker for look in alone.values()}) == 5
+
+
+@pytest.mark.parametrize("networks", [["mine"], ["mine", "baseline"], ["a", "b", "c", "modified"]], ids=",".join)
+def test_other_networks_take_what_is_free(networks):
+    assert len({look.colour for look in looks(networks).values()}) == len(networks)
+
+
+def curve(epochs: int) -> list[dict[str, float]]:
+    names = ("train_accuracy", "train_loss", "test_accuracy", "test_loss")
+    return [{"epoch": epoch} | dict.fromkeys(names, 0.1 * epoch) for epoch in range(1, epochs + 1)]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 7])
+def test_epochs_are_whole_numbers_and_a_single_one_is_four_different_markers(tmp_path, drawn, epochs):
+    plot_curves(tmp_path / "accuracy.png", {"baseline": curve(epochs), "cnn": curve(epochs)}, "accuracy")
+    axis = drawn[0].axes[0]
+    ticks = [tick for tick in axis.get_xticks() if axis.get_xlim()[0] <= tick <= axis.get_xlim()[1]]
+    assert ticks
+    assert all(tick == round(tick) for tick in ticks)
+    seen = {(line.get_marker(), line.get_color(), line.get_markerfacecolor()) for line in axis.lines}
+    assert len(seen) == 4
+    assert all((marker == "None") == (epochs > 1) for marker, *_ in seen)
+
+
+def test_a_bin_of_few_images_is_hollow_and_joined_to_nothing(tmp_path, drawn):
+    many = np.concatenate([np.full(FEW, 0.1), np.full(FEW - 1, 0.5), np.full(FEW, 0.9)])
+    plot_reliability(tmp_path / "one.png", {"cnn": calibrate(many, many > 0.4)})
+    axis = drawn[0].axes[0]
+    joined = [line for line in axis.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 2]
+    hollow = [line for line in axis.lines if line.get_linestyle() == "None" and len(line.get_xdata())]
+    assert [int(np.isfinite(line.get_ydata()).sum()) for line in joined] == [2]
+    assert [(line.get_xdata().tolist(), line.get_markerfacecolor()) for line in hollow] == [([50.0], "white")]
+    assert {"perfect calibration", f"fewer than {FEW} images"} <= set(words(drawn[0]))
+
+
+def test_a_gain_has_the_colour_of_the_better_network_and_its_interval(tmp_path, drawn):
+    gains = [("cat", Estimate(0.2, 0.1, 0.3)), ("dog", Estimate(-0.1, -0.3, 0.05))]
+    plot_gains(tmp_path / "one.png", gains, ["baseline", "modified"])
+    axis = drawn[0].axes[0]
+    colour = {name: look.colour for name, look in looks(["baseline", "modified"]).items()}
+    for bar, better in zip(axis.patches, ("modified", "baseline"), strict=True):
+        assert same_color(bar.get_facecolor(), colour[better])
+    (intervals,) = axis.collections
+    ends = [path.vertices[:, 0].tolist() for path in intervals.get_paths()]
+    assert ends == [[pytest.approx(10), pytest.approx(30)], [pytest.approx(-30), pytest.approx(5)]]
+    assert {"baseline better", "modified better"} <= set(words(drawn[0]))
+
+
+def test_both_panels_of_a_confusion_matrix_and_their_scales_are_aligned(tmp_path, drawn):
+    names = [f"class {'long ' * (label % 5)}{label}" for label in range(40)]
+    groups = Superclasses.of([f"a superclass of a long name {label % 8}" for label in range(40)])
+    plot_confusion(tmp_path / "one.png", GENERATOR.integers(0, 9, (40, 40)), names, groups)
+    panels = [axis.get_window_extent() for axis in drawn[0].axes]
+    scales = [axis.get_window_extent() for panel in drawn[0].axes for axis in panel.child_axes]
+    assert [panel.x0 for panel in panels] == pytest.approx([panels[0].x0] * 2, abs=1)
+    assert [panel.x1 for panel in panels] == pytest.approx([panels[0].x1] * 2, abs=1)
+    for panel, scale in zip(panels, scales, strict=True):
+        assert (scale.y0, scale.y1) == pytest.approx((panel.y0, panel.y1), abs=1)
+    assert any("square root" in text for text in words(drawn[0]))
+
+
+@pytest.mark.parametrize("groups", [1, 8, 20])
+def test_groups_have_colours_that_are_told_apart(groups):
+    """Two blues of a common palette of 20 are 0.15 apart or less."""
+    colours = distinct_colours(groups)
+    assert colours[:8] == COLOURS[:groups]
+    places = oklab(np.array([to_rgb(colour) for colour in colours]))
+    apart = np.linalg.norm(places[:, None] - places, axis=2)[~np.eye(groups, dtype=bool)]
+    assert (apart > 0.13).all()
+
+
+def test_an_embedding_names_twenty_superclasses_in_letters_that_are_read_on_a_page(tmp_path, drawn):
+    labels = np.arange(200) % 40
+    names = [f"superclass {label % 20}" for label in range(40)]
+    points = {name: GENERATOR.normal(size=(200, 2)).astype(np.float32) for name in ("baseline", "modified")}
+    plot_embeddings(tmp_path / "one.png", points, labels, [f"class {label}" for label in range(40)], names)
+    legend = drawn[0].subfigs[0].legends[0]
+    assert len({text.get_text() for text in legend.get_texts()}) == 20
+    page = 830 / size_of(tmp_path / "one.png")[0]  # pixels: a README on GitHub
+    assert min(text.get_fontsize() for text in legend.get_texts()) * 150 / 72 * page > 12
+
+
+def test_shares_are_written_in_one_way(tmp_path, drawn):
+    plot_gallery(tmp_path / "one.png", np.zeros((2, 4, 4, 3), np.uint8), ["cat", "dog"], [0.5, 1.0], ["cat", "cat"])
+    assert {"✓ cat 50 %", "✗ dog 100 %\nis cat"} <= set(words(drawn[0]))

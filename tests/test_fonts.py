@@ -14,6 +14,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 
 from pipeline import ROOT
+from tinyres.evaluation.uncertainty import Estimate
 from tinyres.figures.confusion import plot_confusion
 from tinyres.figures.embeddings import plot_embeddings
 from tinyres.figures.gains import plot_gains
@@ -27,7 +28,9 @@ LABELS = np.arange(20) % 2
 FIGURES: dict[str, Callable[[Path, list[str]], object]] = {
     "confusion": lambda file, names: plot_confusion(file, np.eye(2, dtype=np.int64), names, None),
     "embeddings": lambda file, names: plot_embeddings(file, {"cnn": POINTS}, LABELS, names, None),
-    "gains": lambda file, names: plot_gains(file, [(name, 1.0) for name in names], ["one", "two"]),
+    "gains": lambda file, names: plot_gains(
+        file, [(name, Estimate(0.01, -0.1, 0.1)) for name in names], ["one", "two"]
+    ),
     "augmentations": lambda file, names: plot_augmentations(file, [(name, PIXELS) for name in names]),
     "labelled images": lambda file, names: plot_labelled_images(file, PIXELS, names),
     "gallery": lambda file, names: plot_gallery(file, PIXELS, names, [0.5, 0.5], names[::-1]),

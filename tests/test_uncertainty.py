@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tinyres.evaluation.uncertainty import compare, mcnemar_test, mean_interval, paired_bootstrap, wilson_interval
+from tinyres.evaluation.uncertainty import (
+    compare,
+    mcnemar_test,
+    mean_interval,
+    paired_bootstrap,
+    paired_difference,
+    wilson_interval,
+)
 
 COUNTS = st.integers(0, 60)
 
@@ -129,3 +136,17 @@ def test_the_interval_of_equal_values_is_their_mean_and_of_one_value_there_is_no
     assert mean_interval(np.array([0.25, 0.25, 0.25])) == (0.25, 0.25)
     with pytest.raises(ValueError, match="two values or more"):
         mean_interval(np.array([0.25]))
+
+
+def test_the_interval_of_a_paired_difference_is_that_of_agresti_and_min():
+    """Their R code's `diffpropci(10, 20, 100, 0.95)` by hand: 10/102 ± 1.959964 · √(31 − 100/102)/102."""
+    first = np.arange(100) < 10
+    second = (np.arange(100) >= 10) & (np.arange(100) < 30)
+    gain = paired_difference(first, second)
+    assert (gain.value, gain.low, gain.high) == pytest.approx((0.1, -0.007242, 0.203321), abs=1e-6)
+
+
+def test_equal_answers_on_a_few_images_do_not_prove_equal_networks():
+    gain = paired_difference(np.ones(100, bool), np.ones(100, bool))
+    assert gain.value == 0
+    assert gain.low < -0.01 < 0.01 < gain.high

@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from tinyres.evaluation.calibration import Calibration, calibrate
-from tinyres.evaluation.uncertainty import wilson_interval
+from tinyres.evaluation.uncertainty import Estimate, paired_difference, wilson_interval
 
 Logits = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -101,14 +101,16 @@ def best_and_worst(per_class: NDArray[np.float64], count: int) -> tuple[list[int
     return order[:count], np.argsort(per_class, kind="stable").tolist()[:count]
 
 
-def class_gains(first: Assessment, second: Assessment) -> list[tuple[int, float]]:
+def class_gains(first: Assessment, second: Assessment) -> list[tuple[int, Estimate]]:
     """Return how much more accurate the second network is on each class: (label, fraction), largest gain first.
 
     Ties are in the order of labels; classes without images are left out.
     """
-    gains = second.per_class - first.per_class
-    order = np.argsort(-gains, kind="stable")
-    return [(int(label), float(gains[label])) for label in order if not np.isnan(gains[label])]
+    gains = []
+    for label in np.unique(first.labels).tolist():
+        images = first.labels == label
+        gains.append((label, paired_difference(first.correct[images], second.correct[images])))
+    return sorted(gains, key=lambda gain: -gain[1].value)
 
 
 def per_class_rows(

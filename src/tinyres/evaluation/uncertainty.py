@@ -87,6 +87,24 @@ def paired_bootstrap(only_first: int, only_second: int, count: int) -> tuple[flo
     return float(low), float(high)
 
 
+def paired_difference(first: Correct, second: Correct) -> Estimate:
+    """Return the second network's accuracy minus the first's on the same few images, with a 95 % interval.
+
+    On the 100 images of a class a bootstrap's interval is too short, and a mere point if no image is discordant. This
+    one first adds half an image to each of the four cells: correct by both, by the first, by the second, by neither.
+
+    A. Agresti and Y. Min, "Simple improved confidence intervals for comparing matched proportions", 2005 (the interval
+    called Wald+2), doi:10.1002/sim.1781.
+    """
+    from scipy.stats import norm  # as above
+
+    count, only_first, only_second = len(first), int((first & ~second).sum()), int((second & ~first).sum())
+    lost, gained = (only_first + 0.5) / (count + 2), (only_second + 0.5) / (count + 2)
+    half = float(norm.ppf((1 + LEVEL) / 2)) * ((lost + gained - (gained - lost) ** 2) / (count + 2)) ** 0.5
+    low, high = max(-1.0, gained - lost - half), min(1.0, gained - lost + half)
+    return Estimate((only_second - only_first) / count, low, high)
+
+
 def mcnemar_test(only_first: int, only_second: int) -> float:
     """Return the two-sided p of McNemar's exact test: how often equally good networks would differ at least as much.
 

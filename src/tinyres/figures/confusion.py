@@ -39,6 +39,7 @@ def plot_confusion(
         if superclasses is not None:
             _plot_shares(axes[1], superclasses.merge(matrix), "share of the superclass's test images (%)")
             _name_ticks(axes[1], range(len(superclasses.names)), superclasses.names)
+        figure.align_ylabels()
 
 
 def block_order(classes: Sequence[str], superclasses: Superclasses | None) -> list[int]:
@@ -64,7 +65,9 @@ def _plot_shares(axis: Axes, matrix: NDArray[np.int64], meaning: str) -> None:
                 size = 10 if len(matrix) <= 10 else 7.5
                 axis.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=size)
     image = axis.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
-    axis.figure.colorbar(image, ax=axis, label=meaning, shrink=0.8, ticks=[0, 1, 5, 10, 20, 40, 60, 80, 100])
+    label = f"{meaning}\n(colours by its square root)"
+    scale = axis.inset_axes((1.03, 0, 0.04, 1))  # exactly as high as the panel, whatever its labels take
+    axis.figure.colorbar(image, cax=scale, label=label, ticks=[0, 1, 5, 10, 20, 40, 60, 80, 100])
 
 
 def _name_ticks(axis: Axes, places: Sequence[float], names: Sequence[str]) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 from matplotlib.ticker import MaxNLocator
 
 from tinyres.common.curves import EpochRecord, monitored_split
-from tinyres.figures.style import COLOURS, picture
+from tinyres.figures.style import looks, picture
 
 
 def plot_curves(file: Path | str, histories: Mapping[str, Sequence[EpochRecord]], quantity: str) -> None:
     """Plot the curves of every model, dashed for training and solid for the monitored split (the paper's Figure 4).
+
+    A single epoch is a marker, hollow for training.
 
     Args:
         file: Where to save the plot.
@@ -22,14 +24,15 @@ def plot_curves(file: Path | str, histories: Mapping[str, Sequence[EpochRecord]]
     scale = 100 if quantity == "accuracy" else 1
     with picture(file) as figure:
         axis = figure.subplots()
-        for number, (name, records) in enumerate(histories.items()):
+        for name, look in looks(histories).items():
+            records = histories[name]
             epochs = [record["epoch"] for record in records]
-            marker = "o" if len(epochs) == 1 else None
-            for series, line in (("train", "--"), (prefix, "-")):
+            marker = look.marker if len(epochs) == 1 else None
+            for series, line, inside in (("train", "--", "white"), (prefix, "-", look.colour)):
                 values = [record[f"{series}_{quantity}"] * scale for record in records]
                 label = f"{name}, {'training' if series == 'train' else followed}"
-                axis.plot(epochs, values, line, color=COLOURS[number], marker=marker, label=label)
+                axis.plot(epochs, values, line, color=look.colour, marker=marker, markerfacecolor=inside, label=label)
         axis.set_xlabel("epoch")
         axis.set_ylabel("accuracy (%)" if quantity == "accuracy" else "cross-entropy loss (nats)")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.legend()

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from tinyres.figures.style import COLOURS, picture
+from tinyres.figures.colours import distinct_colours
+from tinyres.figures.style import MARKERS, picture
 
 Points = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -19,6 +19,9 @@ Labels = NDArray[np.int64]
 CLOSER = "aquatic_mammals"  # the superclass to enlarge: the report's; the first one if it is not among the images
 CENTRAL = 0.8  # share of that superclass's images that the enlarged square holds, in each direction
 FAR = 1.5  # points this many times as far out as 99 % of the coordinates are left out
+SIDE = 4.0  # inches of a map: two side by side fill a page's width with letters of the page's size
+COLUMNS = 3  # of the legend
+SHAPES = 4  # of the markers, which tell similar colours apart
 REST = "0.85"  # grey of all other images in the enlarged square
 
 
@@ -45,8 +48,11 @@ def plot_embeddings(
     has_closer_look = superclasses is not None and len(names) > 1
     rows = 2 if has_closer_look else 1
     whole = {name: Square((0.0, 0.0), reach(points)) for name in points}
-    with picture(file, width=5 * len(points), height=5.8 * rows) as figure:
-        parts = figure.subfigures(rows, 1, squeeze=False)[:, 0]
+    longest = max(len(names), 1) if has_closer_look else len(classes)
+    lines = -(-longest // COLUMNS)
+    with picture(file, width=SIDE * max(len(points), 2), height=(SIDE + 0.6) * rows + 0.25 * lines) as figure:
+        heights = [SIDE + 0.4 + 0.25 * lines, SIDE + 0.8][:rows]
+        parts = figure.subfigures(rows, 1, squeeze=False, height_ratios=heights)[:, 0]
         if superclasses is None or not has_closer_look:
             _plot_row(parts[0], points, labels, classes, whole)
             return
@@ -72,7 +78,7 @@ class Square:
     def outline(self) -> Rectangle:
         """Return its outline, to be added to the map."""
         corner = (self.centre[0] - self.half, self.centre[1] - self.half)
-        return Rectangle(corner, 2 * self.half, 2 * self.half, fill=False, linestyle="--", linewidth=1)
+        return Rectangle(corner, 2 * self.half, 2 * self.half, fill=False, linestyle="--", linewidth=1.2, zorder=5)
 
 
 def reach(points: Mapping[str, Points]) -> float:
@@ -110,22 +116,20 @@ def _plot_row(
         axis.set_ylim(up - half, up + half)
         axis.set_xlabel(name)
     handles, labels = axes[0].get_legend_handles_labels()
-    columns = min(5, len(names))
-    figure.legend(handles, labels, title=legend, loc="outside lower center", ncols=columns, markerscale=2.5, fontsize=8)
+    columns = min(COLUMNS, len(names)) if legend is None else len(names)
+    figure.legend(handles, labels, title=legend, loc="outside lower center", ncols=columns, markerscale=3)
     return axes
 
 
 def _plot_map(axis: Axes, position: Points, groups: Labels, names: Sequence[str]) -> None:
-    many = len(names) > len(COLOURS)
-    colours = matplotlib.color_sequences["tab20" if len(names) > 10 else "tab10"] if many else COLOURS
-    rest = groups < 0
+    colours, rest = distinct_colours(len(names)), groups < 0
     axis.scatter(position[rest, 0], position[rest, 1], s=4, color=REST, linewidths=0)
     for group, label in enumerate(name.replace("_", " ") for name in names):
         chosen = groups == group
-        size = 12 if rest.any() else 4
+        size = 16 if rest.any() else 7
         horizontal, vertical = position[chosen].T
-        colour = colours[group % len(colours)]
-        axis.scatter(horizontal, vertical, s=size, color=colour, label=label, linewidths=0)
+        marker = MARKERS[group % SHAPES]
+        axis.scatter(horizontal, vertical, s=size, color=colours[group], marker=marker, label=label, linewidths=0)
     axis.set_xticks([])
     axis.set_yticks([])
     axis.set_aspect("equal")

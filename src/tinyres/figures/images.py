@@ -6,7 +6,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from tinyres.common.dataset import Images
-from tinyres.figures.style import COLOURS, picture
+from tinyres.figures.style import picture
+
+RIGHT, WRONG = "black", "#B2182B"  # no network's colours
 
 
 def plot_augmentations(file: Path | str, rows: Sequence[tuple[str, Images]]) -> None:
@@ -28,13 +30,13 @@ def plot_labelled_images(file: Path | str, images: Images, labels: Sequence[str]
 def plot_gallery(
     file: Path | str, images: Images, predicted: Sequence[str], probability: Sequence[float], actual: Sequence[str]
 ) -> None:
-    """Images with the predicted class and its probability; ✓ and blue where it is right, else ✗ and the right class."""
+    """Images with the predicted class and its probability: ✓ if it is right, else ✗, red, and the right class."""
     captions = []
     for guess, share, truth in zip(predicted, probability, actual, strict=True):
         guess, truth = guess.replace("_", " "), truth.replace("_", " ")
         right = guess == truth
-        words = f"✓ {guess} {share:.0%}" if right else f"✗ {guess} {share:.0%}\nis {truth}"
-        captions.append((words, COLOURS[0] if right else COLOURS[1]))
+        sure = f"{guess} {100 * share:.0f} %"
+        captions.append((f"✓ {sure}", RIGHT) if right else (f"✗ {sure}\nis {truth}", WRONG))
     _plot_grid(file, images, captions, columns=5)
 
 

@@ -1,7 +1,9 @@
 """The style of all plots, and how they are saved: the same content gives the same bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,12 @@ from matplotlib.figure import Figure
 from tinyres.common.atomic import replacing
 from tinyres.figures.fonts import choose_fonts
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/).
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
+# Okabe and Ito's colours, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/); yellow, which
+# is hard to see on white, comes last.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+NETWORKS = ["baseline", "modified", "cnn", "pretrained", "scratch"]
+"""The networks of this repository's studies: each has one look in all of them."""
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.prop_cycle": cycler(color=COLOURS),
@@ -30,6 +36,25 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "text.parse_math": False,  # a $ in a class's name is a $
 }
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a network is drawn."""
+
+    colour: str
+    marker: str
+
+
+def looks(networks: Iterable[str]) -> dict[str, Look]:
+    """Return the look of each network: its own one if this repository's studies have it, else the next that is free."""
+    names = list(networks)
+    places = {name: NETWORKS.index(name) for name in names if name in NETWORKS}
+    free = (place for place in count() if place not in set(places.values()))
+    numbers = {name: places[name] if name in places else next(free) for name in names}
+    return {
+        name: Look(COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]) for name, number in numbers.items()
+    }
 
 
 @contextmanager
