@@ -23,12 +23,14 @@ from tinyres.evaluation.assessment import (
     most_confused,
     per_class_rows,
 )
+from tinyres.evaluation.card_folder import write_temperature
 from tinyres.evaluation.comparison import evaluation_tag
 from tinyres.evaluation.predictions import Predictions, write_predictions
 from tinyres.evaluation.registry import TEST_IMAGES, TEST_SIZE, register_models
 from tinyres.evaluation.results import record_results
 from tinyres.evaluation.superclasses import Superclasses
 from tinyres.evaluation.tables import Table, accuracy_table, against_first, classification_table, extremes_table
+from tinyres.evaluation.temperature import fit_temperature, scaled_figures
 from tinyres.evaluation.uncertainty import compare
 from tinyres.figures.confusion import plot_confusion
 from tinyres.figures.curves import plot_curves
@@ -66,6 +68,12 @@ def main(names: list[str]) -> None:
     if len(every) > len(test):
         for name, each in on_every.items():
             results[name]["test_accuracy_all"] = each.accuracy
+    if params.evaluate.temperature and data.validation_from:
+        for name in names:
+            temperature = temperature_of(name, params.evaluate, machine)
+            results[name] |= scaled_figures(logits[name][-len(test) :], test.labels, temperature)
+    for name in names:
+        write_temperature(Path("models") / name, results[name].get("temperature", 1.0))
     difference = difference_of_two(list(assessments.values()))
     write_json(METRICS / "evaluate.json", results | ({"difference": difference} if difference else {}))
     figures = {name: end_of_training(name) | values for name, values in results.items()}
@@ -94,6 +102,12 @@ def logits_by(name: str, images: Split, evaluate: Evaluate, machine: Machine) ->
     classifier, _ = load_model(Path("models") / name)
     pixels = channels_first(images.images)
     return logits_of(machine.prepare(classifier), pixels, evaluate.batch_size, machine).numpy()
+
+
+def temperature_of(name: str, evaluate: Evaluate, machine: Machine) -> float:
+    """Fit the temperature of a network's softmax on the validation images."""
+    validation = read_split(SUBSET / "validation")
+    return fit_temperature(logits_by(name, validation, evaluate, machine), validation.labels)
 
 
 def comparable(reference: Reference | None, data: Description) -> Reference | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tinyres.common.errors import UserError
 from tinyres.common.pixels import channels_first
+from tinyres.evaluation.card_folder import read_temperature
 from tinyres.models import load_model
 from tinyres.models.inference import logits_of
 from tinyres.models.machine import Machine, choose_convolutions
@@ -36,6 +37,7 @@ class ServedModel:
         convolutions = choose_convolutions("auto", device.type == "cpu")
         self.machine = Machine(device, bfloat16=False, compiles=False, convolutions=convolutions)
         self.classifier = self.machine.prepare(classifier)
+        self.temperature = read_temperature(folder)
 
     def predict(self, images: NDArray[Any], params: dict[str, Any] | None = None) -> NDArray[np.float32]:
         """Class probabilities N×K of images N×H×W×3; `params` is part of MLflow's interface and has no use.
@@ -45,7 +47,7 @@ class ServedModel:
         """
         stored = as_stored(images, self.description.image_size)
         logits = logits_of(self.classifier, channels_first(stored), BATCH_SIZE, self.machine)
-        return logits.softmax(dim=1).numpy()
+        return (logits / self.temperature).softmax(dim=1).numpy()
 
 
 class MLflowModel(ServedModel):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from tinyres.evaluation.calibration import Calibration, calibrate
+from tinyres.evaluation.calibration import Calibration, calibrate, error_interval
 from tinyres.evaluation.uncertainty import Estimate, paired_difference, wilson_interval
 
 Logits = NDArray[np.float32]
@@ -57,13 +57,15 @@ class Assessment:
     def figures(self) -> dict[str, float]:
         """Return the scalar metrics under the names that the metrics files and MLflow use.
 
-        The interval of the accuracy is Wilson's at 95 %.
+        The intervals at 95 % are Wilson's for the accuracy and a bootstrap's for the calibration error.
         """
         low, high = wilson_interval(int(self.correct.sum()), len(self.labels))
         figures = {"test_accuracy": self.accuracy, "test_accuracy_low": low, "test_accuracy_high": high}
         if self.top5 is not None:
             figures["test_top5"] = self.top5
-        return figures | {"test_loss": self.loss, "test_ece": self.calibration.error}
+        low, high = error_interval(self.probability, self.correct)
+        calibration = {"test_ece": self.calibration.error, "test_ece_low": low, "test_ece_high": high}
+        return figures | {"test_loss": self.loss} | calibration
 
 
 def assess(logits: Logits, labels: Labels) -> Assessment:

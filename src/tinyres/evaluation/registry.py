@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from tinyres.common.model_folder import weights_hash
+from tinyres.evaluation.card_folder import CARDS, card_folder
 from tinyres.tracking.failures import never_in_the_way
 from tinyres.tracking.store import MODEL, WEIGHTS, Store, store_lock
 
@@ -33,7 +34,7 @@ def registered_name(experiment: str, model: str) -> str:
 
 
 def register_models(experiment: str, models: Sequence[str]) -> None:
-    """Give each trained network (`models/<name>`) a version, if its weights have none yet.
+    """Give each trained network (`models/<name>`) a version, if its weights have none yet, and a copy of its card.
 
     Args:
         experiment: name of the MLflow experiment that holds the networks' runs.
@@ -46,6 +47,9 @@ def register_models(experiment: str, models: Sequence[str]) -> None:
             for run in store.runs_with({WEIGHTS: weights_hash(folder)})[:1]:  # none: recording it failed and said so
                 if not store.models_of(run.info.run_id):
                     store.log_model(run.info.run_id, folder)
+                card = card_folder(folder)
+                for logged in store.models_of(run.info.run_id):
+                    store.client.log_model_artifacts(logged.model_id, str(card), f"{CARDS}/{card.name}")
                 register(store, run)
 
 

@@ -26,9 +26,20 @@ METRICS = {  # name in the metrics files: its label, and the factor to the unit 
     "test_errors_inside_chance": ("errors inside the superclass, by chance (%)", 100),
     "test_loss": ("test loss (nats)", 1),
     "test_ece": ("expected calibration error (%)", 100),
+    "test_ece_low": ("expected calibration error, lower end of the 95 % interval (%)", 100),
+    "test_ece_high": ("expected calibration error, upper end of the 95 % interval (%)", 100),
+    "temperature": ("temperature fitted on validation images", 1),
+    "test_scaled_loss": ("test loss at that temperature (nats)", 1),
+    "test_scaled_ece": ("expected calibration error at that temperature (%)", 100),
+    "test_scaled_ece_low": ("expected calibration error there, lower end of the 95 % interval (%)", 100),
+    "test_scaled_ece_high": ("expected calibration error there, upper end of the 95 % interval (%)", 100),
 }
-# The ends of two networks' intervals do not give an interval of their difference, and chance does not improve.
-NOT_COMPARED = ("test_accuracy_low", "test_accuracy_high", "test_errors_inside_chance")
+# The ends of two intervals do not give an interval of the difference; chance and temperatures are no merits.
+NOT_COMPARED = (
+    *(f"test_{metric}_{end}" for metric in ("accuracy", "ece", "scaled_ece") for end in ("low", "high")),
+    "test_errors_inside_chance",
+    "temperature",
+)
 
 
 @dataclass(frozen=True)

@@ -295,6 +295,9 @@ class Evaluate(Section):
     """Images per forward pass, which affects speed and memory alone."""
     gallery: list[Annotated[int, Field(ge=0)]]
     """Test images that come first in the gallery of predictions, by their number in the source's order, from 0."""
+    temperature: bool
+    """Whether each network's softmax gets a temperature, fitted on the validation images if a study has any (Guo et
+    al., 2017, arXiv:1706.04599). `tinyres predict` and `tinyres export` use it; accuracies stay as they are."""
     reference: Reference | None
 
 
