@@ -252,6 +252,10 @@ def test_everything_passed_over_is_told_by_reason(tmp_path):
     ]
 
 
+def test_a_name_with_an_accent_is_no_split_however_the_accent_is_written():
+    assert split_of("t\u00e9st") is split_of("te\u0301st") is None
+
+
 def test_of_a_folder_with_nothing_to_remark_nothing_is_said(tmp_path):
     put(tmp_path, *CLASSES)
     assert remarks(tmp_path) == []

@@ -25,7 +25,7 @@ from tinyres.params import (
     validate_params,
     with_values,
 )
-from tinyres.params.class_names import CIFAR100, DIGITS
+from tinyres.params.class_names import CIFAR100, CIFAR100_TEST_IMAGES, DIGITS, DIGITS_TEST_IMAGES
 from tinyres.params.preflight import OWN_NETWORKS, check_before_running, torchvision_networks
 from tinyres.params.schema import Augment
 
@@ -396,6 +396,46 @@ def refusal_before_running(**values: Any) -> str:
 )  # fmt: skip
 def test_what_does_not_exist_is_refused_before_anything_is_downloaded_or_trained(values, sentence):
     assert refusal_before_running(**values) == f"params.yaml: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("values", "count", "advice"),
+    [
+        ({"subset__classes": ["seal", "otter"], "subset__per_class": 10}, 20, 6),
+        ({"subset__classes": "fish", "subset__validation": 480, "subset__validation_from": "test"}, 20, 6),
+        ({"subset__classes": "fish", "subset__validation": 0.96, "subset__validation_from": "test"}, 20, 6),
+        ({"subset__per_class": 1, "embed__perplexity": 100}, 100, 33),
+        ({"data__source": "digits", "subset__per_class": 3}, 30, 9),
+        ({"data__source": "digits", "subset__classes": ["zero", "eight"], "embed__perplexity": 68}, 68, 22),
+    ],
+)
+def test_a_perplexity_that_needs_more_test_images_is_refused_before_anything_is_downloaded(values, count, advice):
+    perplexity = values.get("embed__perplexity", 30)
+    assert refusal_before_running(**values) == (
+        f"params.yaml: embed.perplexity is {perplexity}, but there are only {count} test images; give at most {advice}."
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"subset.classes": ["seal", "otter"], "subset.per_class": 16},
+        {"subset.classes": "fish", "subset.validation": 480},  # of the training images
+        {"data.source": "digits", "subset.classes": ["zero", "eight"], "embed.perplexity": 67},
+        {"data.source": "image_folder", "data.folder": "pictures", "embed.perplexity": 10**6},
+    ],
+)
+def test_a_perplexity_with_enough_test_images_is_let_through(values):
+    check_before_running(validate_params(with_values(COMMITTED, values)))
+
+
+def test_the_numbers_of_test_images_are_those_of_the_sources(source, tmp_path):
+    from tinyres.sources import digits
+
+    digits.download(tmp_path / "raw")
+    labels = digits.read(tmp_path / "raw").splits["test"].labels
+    assert [(labels == digit).sum() for digit in range(10)] == DIGITS_TEST_IMAGES
+    assert {(source.splits["test"].labels == label).sum() for label in range(100)} == {CIFAR100_TEST_IMAGES}
 
 
 def test_all_that_does_not_exist_is_told_at_once():

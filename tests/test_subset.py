@@ -315,14 +315,3 @@ def test_a_split_holds_matching_arrays_only():
                                        (images, labels.astype(np.int32))]:  # fmt: skip
         with pytest.raises(ValueError, match="images"):
             Split(wrong_images, wrong_labels)
-
-
-@pytest.mark.parametrize(("wanted", "chosen"), [([1, 2], ["1", "2"]), (["10", 2], ["10", "2"])])
-def test_numbers_are_names_of_classes(wanted, chosen):
-    assert choose_classes(Source("toy", ["1", "2", "10"], {}, {}), wanted) == chosen
-
-
-def test_a_number_that_is_not_written_as_its_class_is_told_with_quotes():
-    with pytest.raises(UserError) as refused:
-        choose_classes(Source("toy", ["01", "02"], {}, {}), [1, 2])
-    assert str(refused.value) == "subset.classes: there is no class '1'; write '01', with quotes."

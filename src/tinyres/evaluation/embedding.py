@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from tinyres.common.errors import UserError
 from tinyres.params import Embed
+from tinyres.params.preflight import perplexity_refused
 
 Features = NDArray[np.float32]
 Groups = NDArray[np.int64]
@@ -49,10 +50,7 @@ def project(features: Features, embed: Embed, seed: int) -> Features:
         UserError: The perplexity is not below the number of images.
     """
     if embed.perplexity >= len(features):
-        raise UserError(
-            f"embed.perplexity is {embed.perplexity:g}, but there are only {len(features)} test images; "
-            f"give at most {max(1, (len(features) - 1) // 3)}."
-        )
+        raise UserError(perplexity_refused(embed.perplexity, len(features)))
     components = min(COMPONENTS, *features.shape)
     with threadpool_limits(1):
         reduced = PCA(components, svd_solver="full", random_state=seed).fit_transform(features)

@@ -1,4 +1,4 @@
-"""The names of the classes of the sources that have the same ones for everybody."""
+"""The classes of the sources that have the same ones for everybody, and how many test images each class has."""
 
 CIFAR100 = {
     "aquatic_mammals": ["beaver", "dolphin", "otter", "seal", "whale"],
@@ -25,3 +25,9 @@ CIFAR100 = {
 """CIFAR-100's classes by superclass."""
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+CIFAR100_TEST_IMAGES = 100
+"""Test images of each class of CIFAR-100."""
+
+DIGITS_TEST_IMAGES = [35, 36, 35, 37, 37, 37, 37, 36, 33, 37]
+"""Test images of each digit."""

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tinyres.common.errors import UserError, nearest
-from tinyres.params.class_names import CIFAR100, DIGITS
+from tinyres.params.class_names import CIFAR100, CIFAR100_TEST_IMAGES, DIGITS, DIGITS_TEST_IMAGES
 from tinyres.params.schema import Params, Runtime
 
 PIPELINES = ["report_flip_blur", "report_hsv", "report_dropout_sharpen", "report_noise_blend"]
@@ -26,13 +26,15 @@ def check_before_running(params: Params, file: str = "params.yaml") -> None:
     """Refuse parameters that fit the schema and yet cannot work.
 
     Raises:
-        UserError: a line for each class, pipeline or network that does not exist, and for a device that is not there.
+        UserError: a line for each class, pipeline or network that does not exist, for a device that is not there, and
+            for a perplexity that needs more test images than there will be.
     """
     faults = [
         *_unknown_classes(params),
         *_unknown_pipelines(params),
         *_unknown_networks(params),
         *_missing_device(params.runtime),
+        *_too_few_test_images(params),
     ]
     if faults:
         raise UserError("\n".join(f"{file}: {fault}" for fault in faults))
@@ -80,6 +82,37 @@ def torchvision_networks() -> list[str]:
     folder = Path(package.origin).parent / "models" if package and package.origin else Path()
     definition = re.compile(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)", flags=re.MULTILINE)
     return [name for file in sorted(folder.glob("*.py")) for name in definition.findall(file.read_text("utf-8"))]
+
+
+def _too_few_test_images(params: Params) -> Iterator[str]:
+    count, perplexity = _test_images(params), params.embed.perplexity
+    if count is not None and perplexity >= count:
+        yield perplexity_refused(perplexity, count)
+
+
+def perplexity_refused(perplexity: float, count: int) -> str:
+    """The sentence on a perplexity that is not below the number of test images."""
+    return (
+        f"embed.perplexity is {perplexity:g}, but there are only {count} test images; "
+        f"give at most {max(1, (count - 1) // 3)}."  # t-SNE takes three neighbours for each unit of the perplexity
+    )
+
+
+def _test_images(params: Params) -> int | None:
+    """How many images will be tested on; None where that is not known before the source was read."""
+    subset = params.subset
+    if params.data.source == "cifar100":
+        in_class = {name: CIFAR100_TEST_IMAGES for names in CIFAR100.values() for name in names}
+    elif params.data.source == "digits":
+        in_class = dict(zip(DIGITS, DIGITS_TEST_IMAGES, strict=True))
+    else:
+        return None
+    chosen = CIFAR100.get(subset.classes, list(in_class)) if isinstance(subset.classes, str) else subset.classes
+    images = [in_class.get(name, 0) for name in set(chosen)]
+    count = sum(images if subset.per_class is None else [min(each, subset.per_class) for each in images])
+    if subset.validation_from == "test":
+        count -= round(subset.validation * count) if subset.validation < 1 else int(subset.validation)
+    return count if count > 0 else None  # else the classes or `subset.validation` are at fault, and told so
 
 
 def _missing_device(runtime: Runtime) -> Iterator[str]:

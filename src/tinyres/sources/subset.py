@@ -45,10 +45,8 @@ def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dic
     return Description(source.name, classes, superclasses, (height, width), sizes, origin, mean, std), splits
 
 
-def choose_classes(source: Source, wanted: str | Sequence[str | int]) -> list[str]:
+def choose_classes(source: Source, wanted: str | Sequence[str]) -> list[str]:
     """Return class names in alphabetical order: all, those of one superclass, or those of a list.
-
-    A number stands for the class of that name, since YAML reads `[1, 2]` as numbers.
 
     Raises:
         UserError: a name is unknown (with the nearest one), or fewer than two classes are left.
@@ -63,19 +61,12 @@ def choose_classes(source: Source, wanted: str | Sequence[str | int]) -> list[st
                 raise UserError(f"subset.classes is {wanted!r}, a single class; give a list of at least two classes.")
             raise UserError(f"subset.classes: there is no superclass {wanted!r}{nearest(wanted, [*known, 'all'])}")
         return members
-    names = [str(name) for name in wanted]
-    for given, name in zip(wanted, names, strict=True):
+    for name in wanted:
         if name not in source.classes:
-            if isinstance(given, int) and (padded := [each for each in source.classes if _is_number(each, given)]):
-                raise UserError(f"subset.classes: there is no class {name!r}; write '{padded[0]}', with quotes.")
             raise UserError(f"subset.classes: there is no class {name!r}{nearest(name, sorted(source.classes))}")
-    if len(set(names)) < 2:
+    if len(set(wanted)) < 2:
         raise UserError(f"subset.classes is {wanted!r}; give at least two different classes.")
-    return sorted(set(names))
-
-
-def _is_number(name: str, number: int) -> bool:
-    return name.isdecimal() and int(name) == number
+    return sorted(set(wanted))
 
 
 def set_validation_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
