@@ -2,11 +2,23 @@
 
 import argparse
 
-from tinyres.cli.commands import new_study, paper, parameters, predict, promote, reproduce, search, speed, sync, table
+from tinyres.cli.commands import (
+    export,
+    new_study,
+    paper,
+    parameters,
+    predict,
+    promote,
+    reproduce,
+    search,
+    speed,
+    sync,
+    table,
+)
 from tinyres.cli.help import HelpfulParser, examples
 from tinyres.common.errors import told_in_one_sentence
 
-COMMANDS = (table, predict, promote, reproduce, search, speed, paper, parameters, sync, new_study)
+COMMANDS = (table, predict, export, promote, reproduce, search, speed, paper, parameters, sync, new_study)
 EXAMPLES = examples(
     "dvc repro                                  # the paper's study: fetch, train, evaluate, embed",
     "tinyres table                              # its table",

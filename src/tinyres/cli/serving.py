@@ -5,7 +5,7 @@ so nothing is unpickled.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,20 +22,21 @@ BATCH_SIZE = 250  # images per forward pass, so that any number fits into memory
 
 
 class ServedModel:
-    """A trained network on the fastest device, in float32.
+    """A trained network in float32.
 
     Args:
         folder: `model.safetensors` and `model.json`.
+        device: By default the fastest.
 
     Raises:
         UserError: it is no model folder, or a damaged one.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, device: Literal["cuda", "cpu"] | None = None) -> None:
         classifier, self.description = load_model(folder)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        convolutions = choose_convolutions("auto", device.type == "cpu")
-        self.machine = Machine(device, bfloat16=False, compiles=False, convolutions=convolutions)
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        convolutions = choose_convolutions("auto", chosen.type == "cpu")
+        self.machine = Machine(chosen, bfloat16=False, compiles=False, convolutions=convolutions)
         self.classifier = self.machine.prepare(classifier)
         self.temperature = read_temperature(folder)
 
