@@ -20,8 +20,8 @@ DESCRIPTION = (
     "No file is left if a probability differs by more than 1e-5 or, in 8 bits, if too much accuracy is lost."
 )
 EXAMPLES = examples(
-    "tinyres export models/modified                                # modified.onnx, modified.json",
-    "tinyres export models/modified --int8                         # modified-int8.onnx, modified-int8.json",
+    "tinyres export models/modified           # modified.onnx and modified.json",
+    "tinyres export models/modified --int8    # modified-int8.onnx and modified-int8.json",
     "tinyres export models:/cifar100-resnet18-modified@champion --output champion.onnx",
 )
 
