@@ -4,7 +4,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from tinyres.cli.export.onnx_file import INPUT, OPSET, OUTPUT, describe_graph, export_graph, write_graph
 from tinyres.cli.export.quantisation import calibration_images, quantised
@@ -24,6 +23,7 @@ from tinyres.common.dataset import Split, read_description, read_split
 from tinyres.common.errors import UserError
 from tinyres.common.hashes import hash_files
 from tinyres.common.model_folder import WEIGHTS, read_model_description, weights_hash
+from tinyres.evaluation.card_folder import card_folder, read_temperature
 from tinyres.models import load_model
 
 ORIGINAL, FLOAT32, INT8 = "tinyres predict", "ONNX float32", "ONNX int8"
@@ -45,8 +45,6 @@ class Settings:
     """With how many training images to calibrate 8 bits; None for float32."""
     max_loss: float
     """How much test accuracy 8 bits may cost, in percentage points."""
-    temperature: float = 1.0
-    """What the logits are divided by."""
 
 
 def images_of(folder: Path, data: Path) -> Images:
@@ -82,7 +80,7 @@ def export(folder: Path, images: Images, settings: Settings, output: Path) -> Re
         UserError: the network cannot be exported, or its answers differ by more than is allowed.
     """
     classifier, description = load_model(folder)
-    weights, temperature, test = weights_hash(folder), settings.temperature, images.test
+    weights, temperature, test = weights_hash(folder), read_temperature(folder), images.test
     expected = in_batches(torch_network(classifier, temperature), test.images)
     with TemporaryDirectory() as scratch:
         graph = export_graph(classifier, description, temperature)
@@ -106,26 +104,23 @@ def export(folder: Path, images: Images, settings: Settings, output: Path) -> Re
         )
         with replacing(output) as draft:
             shutil.copyfile(list(files.values())[-1], draft)
-            about = {"model": description.name, "weights": weights, "sha256": hash_files([draft])}
-            write_json(output.with_suffix(".json"), about | interface(settings, images) | report.figures())
+            about = {
+                "model": description.name,
+                "weights": weights,
+                "sha256": hash_files([draft]),
+                "opset": OPSET,
+                "input": INPUT,
+                "output": OUTPUT,
+                "temperature": temperature,
+                "calibration_images": settings.calibrate and min(settings.calibrate, len(images.train)),
+            }
+            write_json(output.with_suffix(".json"), about | report.figures())
     return report
-
-
-def interface(settings: Settings, images: Images) -> dict[str, Any]:
-    """Return how the file is called and what it was made with, as JSON holds it."""
-    calibrated = None if settings.calibrate is None else min(settings.calibrate, len(images.train))
-    return {
-        "opset": OPSET,
-        "input": INPUT,
-        "output": OUTPUT,
-        "temperature": settings.temperature,
-        "calibration_images": calibrated,
-    }
 
 
 def copy_card(folder: Path, output: Path) -> None:
     """Copy the card of a model, if its study has one, beside an exported file, under its name with the ending `.md`."""
-    card = folder.absolute().parents[1] / "cards" / read_model_description(folder).name / "README.md"
+    card = card_folder(folder) / "README.md"
     if card.is_file():
         with replacing(output.with_suffix(".md")) as draft:
             shutil.copyfile(card, draft)
