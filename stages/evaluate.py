@@ -23,6 +23,7 @@ from tinyres.evaluation.assessment import (
     most_confused,
     per_class_rows,
 )
+from tinyres.evaluation.card import write_card
 from tinyres.evaluation.card_folder import write_temperature
 from tinyres.evaluation.comparison import evaluation_tag
 from tinyres.evaluation.predictions import Predictions, write_predictions
@@ -78,6 +79,8 @@ def main(names: list[str]) -> None:
     write_json(METRICS / "evaluate.json", results | ({"difference": difference} if difference else {}))
     figures = {name: end_of_training(name) | values for name, values in results.items()}
     write_json(METRICS / "summary.json", summary(figures, difference))
+    for name in names:
+        write_card(Path("models") / name, data, figures[name], assessments[name], machine.environment())
     figures[names[-1]] |= against_first(difference)
     files = [
         *write_tables(figures, reference, assessments, data),

@@ -1,6 +1,7 @@
 """A model's card as a folder beside the model's own, into which nothing but its training writes.
 
 <study>/models/<name>/                   the model folder (see `tinyres.common.model_folder`)
+<study>/cards/<name>/README.md           the card: what the model is, for people and for Hugging Face's hub
 <study>/cards/<name>/temperature.json    the temperature of its softmax; 1 without validation images
 
 A model in MLflow has the same two: `data/<folder>` and `cards/<name>`.
@@ -14,6 +15,7 @@ from tinyres.common.errors import UserError
 from tinyres.common.model_folder import read_model_description, weights_hash
 
 CARDS = "cards"
+CARD = "README.md"
 TEMPERATURE = "temperature.json"
 
 

@@ -40,8 +40,23 @@ def lineage_tags(stage: str, data_hash: str, environment: str | None) -> dict[st
     if commit is not None:
         tags[COMMIT] = commit
         tags[CLEAN] = str(not _uncommitted_code()).lower()
-        tags[STUDY] = (_line("rev-parse", "--show-prefix") or "./").removesuffix("/")
+        tags[STUDY] = study() or "."
     return tags
+
+
+def last_change() -> str | None:
+    """The commit that last changed code, graph or parameters; None where there is no Git.
+
+    Unlike HEAD it stays the same when results are committed, so a file that names it does too.
+    """
+    code = [str(_project_folder() / name) for name in CODE]
+    return _line("rev-list", "-1", "HEAD", "--", *code, "dvc.yaml", "params.yaml") or None
+
+
+def study() -> str | None:
+    """The study's folder in the repository, `.` for its root; None where there is no Git."""
+    prefix = _line("rev-parse", "--show-prefix")
+    return None if prefix is None else (prefix or "./").removesuffix("/")
 
 
 def lineage_documents() -> dict[str, str]:
