@@ -103,6 +103,14 @@ def test_the_model_in_mlflow_takes_stored_images_and_agrees_with_evaluate(applie
     assert (probabilities.argmax(axis=1) == labels).mean() == pytest.approx(run.data.metrics["final/test_accuracy"])
 
 
+def test_the_model_in_mlflow_holds_a_copy_of_its_card(applied, tmp_path):
+    mlflow.set_tracking_uri(f"sqlite:///{applied.folder}/mlflow.db")
+    model_id = runs_of(applied)["modified"].outputs.model_outputs[0].model_id
+    copy = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}/cards/modified", dst_path=str(tmp_path)))
+    for name in ("README.md", "temperature.json"):
+        assert (copy / name).read_text() == applied.read(f"cards/modified/{name}")
+
+
 def test_the_table_comes_from_the_store_alone(applied, tmp_path):
     expected = applied.read("metrics/table.csv")
     for name in ("metrics", "plots", "models", "data"):
