@@ -6,11 +6,14 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+from scipy.special import softmax
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # the package beside this script
 
-from tinyres.common.atomic import write_json, write_text
+from tinyres.common.atomic import replacing, write_json, write_text
 from tinyres.common.curves import read_curves
-from tinyres.common.dataset import Description, Split, read_description, read_split
+from tinyres.common.dataset import Description, Split, read_description, read_split, save_array
 from tinyres.common.errors import UserError, told_in_one_sentence
 from tinyres.common.pixels import channels_first
 from tinyres.evaluation.assessment import (
@@ -32,18 +35,30 @@ from tinyres.evaluation.results import record_results
 from tinyres.evaluation.superclasses import Superclasses
 from tinyres.evaluation.tables import Table, accuracy_table, against_first, classification_table, extremes_table
 from tinyres.evaluation.temperature import fit_temperature, scaled_figures
+from tinyres.evaluation.trust import (
+    Suspects,
+    TestTwins,
+    TwinPair,
+    mean_probabilities,
+    read_twins,
+    scores_without,
+    suspect_labels,
+    twins_to_show,
+)
 from tinyres.evaluation.uncertainty import compare
 from tinyres.figures.confusion import plot_confusion
 from tinyres.figures.curves import plot_curves
 from tinyres.figures.gains import plot_gains
 from tinyres.figures.images import plot_gallery
 from tinyres.figures.reliability import plot_reliability
+from tinyres.figures.trust import plot_suspects, plot_twins
 from tinyres.models import load_model
 from tinyres.models.inference import logits_of
 from tinyres.models.machine import Machine, prepare_machine
 from tinyres.params import Evaluate, Reference, read_params
 
 SUBSET = Path("data/subset")
+TWINS = Path("data/twins")
 METRICS = Path("metrics")
 DETAILS = METRICS / "evaluation"
 PLOTS = Path("plots/evaluation")
@@ -60,7 +75,8 @@ def main(names: list[str]) -> None:
     data = read_description(SUBSET)
     test, every = test_images(data)
     logits = {name: logits_by(name, every, params.evaluate, machine) for name in names}
-    assessments = {name: assess(each[-len(test) :], test.labels) for name, each in logits.items()}
+    tested = {name: each[-len(test) :] for name, each in logits.items()}
+    assessments = {name: assess(each, test.labels) for name, each in tested.items()}
     on_every = {name: assess(each, every.labels) for name, each in logits.items()}
     reference = comparable(params.evaluate.reference, data)
 
@@ -76,6 +92,12 @@ def main(names: list[str]) -> None:
     for name in names:
         write_temperature(Path("models") / name, results[name].get("temperature", 1.0))
     difference = difference_of_two(list(assessments.values()))
+    twins, suspects = read_twins(TWINS), suspects_among(test, tested)
+    correct = {name: each.correct for name, each in assessments.items()}
+    remaining, difference_there = scores_without(correct, TestTwins.of(twins, len(test)), suspects)
+    results = {name: values | remaining[name] for name, values in results.items()}
+    if difference:
+        difference |= difference_there
     write_json(METRICS / "evaluate.json", results | ({"difference": difference} if difference else {}))
     figures = {name: end_of_training(name) | values for name, values in results.items()}
     write_json(METRICS / "summary.json", summary(figures, difference))
@@ -86,6 +108,7 @@ def main(names: list[str]) -> None:
         *write_tables(figures, reference, assessments, data),
         *plot_results(assessments, data, superclasses),
         *(plot_gallery_of(name, on_every[name], every, len(test), params.evaluate.gallery, data) for name in names),
+        *plot_doubtful(twins, suspects, test, data.classes),
         *(save_predictions(name, each) for name, each in assessments.items()),
     ]
     tags = evaluation_tag(names, reference) | {TEST_IMAGES: data.sha256["test"], TEST_SIZE: str(len(test))}
@@ -111,6 +134,30 @@ def temperature_of(name: str, evaluate: Evaluate, machine: Machine) -> float:
     """Fit the temperature of a network's softmax on the validation images."""
     validation = read_split(SUBSET / "validation")
     return fit_temperature(logits_by(name, validation, evaluate, machine), validation.labels)
+
+
+def suspects_among(test: Split, logits: dict[str, Logits]) -> Suspects:
+    """Write each network's probabilities; return the test images whose labels are suspect by the mean of them all.
+
+    By the probabilities of one network, all that is left out would be its own errors.
+    """
+    probabilities = {name: softmax(each.astype(np.float64), axis=1).astype(np.float16) for name, each in logits.items()}
+    DETAILS.mkdir(parents=True, exist_ok=True)
+    for name, each in probabilities.items():
+        with replacing(DETAILS / f"probabilities_{name}.npy") as draft:
+            save_array(draft, each)
+    return suspect_labels(mean_probabilities(list(probabilities.values())), test.labels)
+
+
+def plot_doubtful(twins: list[TwinPair], suspects: Suspects, test: Split, classes: list[str]) -> list[Path]:
+    """Plot twins of test images and the most suspect labels, where there are any; return the files."""
+    files = [PLOTS / "twins.png", PLOTS / "suspect_labels.png"]
+    splits = {split: read_split(SUBSET / split) for split in {name for pair in twins for name in pair.splits}}
+    drawn = [
+        plot_twins(files[0], twins_to_show(twins), splits, classes),
+        plot_suspects(files[1], suspects, test, classes),
+    ]
+    return [file for file, there in zip(files, drawn, strict=True) if there]
 
 
 def comparable(reference: Reference | None, data: Description) -> Reference | None:

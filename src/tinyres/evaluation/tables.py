@@ -20,6 +20,10 @@ METRICS = {  # name in the metrics files: its label, and the factor to the unit 
     "test_accuracy_low": ("test accuracy, lower end of the 95 % interval (%)", 100),
     "test_accuracy_high": ("test accuracy, upper end of the 95 % interval (%)", 100),
     "test_accuracy_all": ("test accuracy, validation images included (%)", 100),
+    "test_accuracy_without_twins": ("test accuracy without twins of training images (%)", 100),
+    "test_accuracy_without_suspects": ("test accuracy without suspect labels (%)", 100),
+    "test_accuracy_without_both": ("test accuracy without twins and suspect labels (%)", 100),
+    "test_errors_contradicted": ("errors on twins with two labels (images)", 1),
     "test_top5": ("test top-5 accuracy (%)", 100),
     "test_superclass_accuracy": ("test accuracy, superclasses (%)", 100),
     "test_errors_inside": ("errors inside the superclass (%)", 100),
@@ -109,6 +113,8 @@ def accuracy_table(results: RunMetrics, reference: Reference | None) -> Table:
         if metric == "test_accuracy_high":  # the other intervals belong here
             rows += _interval_of_the_means(results)
             rows += [[words, "", "", cell] for words, cell in _interval_of_the_improvement(pairs) + _mcnemar(pairs)]
+        if metric == "test_accuracy_without_both":
+            rows += [[words, "", "", cell] for words, cell in _interval_without_both(pairs)]
     return Table(header, [row + [""] * (len(header) - len(row)) for row in rows])
 
 
@@ -153,6 +159,16 @@ def _interval_of_the_improvement(pairs: Sequence[Pair]) -> list[tuple[str, str]]
         of, ends = "improvement of mean test accuracy", mean_interval(_gains(pairs, "test_accuracy"))
     elif len(pairs) == 1:
         ends = _known(pairs, "test_accuracy_low") + _known(pairs, "test_accuracy_high")
+    return [
+        (f"{of}, {which} end of the 95 % interval (points)", f"{100 * end:+.2f}")
+        for which, end in zip(("lower", "upper"), ends, strict=False)
+    ]
+
+
+def _interval_without_both(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
+    """Label and cell of both ends for one pair, over the test images that are neither twins nor suspect."""
+    ends = _known(pairs, "without_both_low") + _known(pairs, "without_both_high") if len(pairs) == 1 else []
+    of = "improvement without twins and suspect labels"
     return [
         (f"{of}, {which} end of the 95 % interval (points)", f"{100 * end:+.2f}")
         for which, end in zip(("lower", "upper"), ends, strict=False)

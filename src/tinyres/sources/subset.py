@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,20 +30,45 @@ def extract(source: Source, subset: Subset, seed: int) -> tuple[Description, dic
     rows = {name: _rows(new_label[split.labels], subset.per_class) for name, split in source.splits.items()}
     for duplicates in find_duplicates(source, rows):
         print(sentence_on(duplicates, source), file=sys.stderr)
-    splits = {
-        name: Split(split.images[rows[name]], new_label[split.labels[rows[name]]])
-        for name, split in source.splits.items()
-    }
+    chosen = choose_images(source, subset, seed)
+    splits = {name: Split(source.splits[each.of].images[each.rows], each.labels) for name, each in chosen.items()}
     if subset.image_size is not None:
         splits = {name: _resize(split, subset.image_size) for name, split in splits.items()}
-    splits = set_validation_aside(splits, subset, seed)
-    splits = set_unlabelled_aside(splits, subset, seed)
     mean, std = channel_statistics(splits["train"].images)
     height, width = splits["train"].images.shape[1:3]
     superclasses = [source.superclasses[name] for name in classes] if source.superclasses else None
     sizes = {name: len(split) for name, split in splits.items()}
     origin = subset.validation_from if "validation" in splits else None
     return Description(source.name, classes, superclasses, (height, width), sizes, origin, mean, std), splits
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Images of a source that make up one split of the subset."""
+
+    of: str
+    """The source's split that they come from."""
+    rows: NDArray[np.intp]
+    """Their numbers there, counted from 0 (N)."""
+    labels: Labels
+    """Their labels in the subset (N)."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: NDArray[np.intp]) -> "Chosen":
+        """Return the given rows, in the order given."""
+        return Chosen(self.of, self.rows[rows], self.labels[rows])
+
+
+def choose_images(source: Source, subset: Subset, seed: int) -> dict[str, Chosen]:
+    """Return which of the source's images make up each split: those of `extract`, without their pixels."""
+    new_label = _new_labels(source, choose_classes(source, subset.classes))
+    rows = {name: _rows(new_label[split.labels], subset.per_class) for name, split in source.splits.items()}
+    splits = {
+        name: Chosen(name, rows[name], new_label[split.labels[rows[name]]]) for name, split in source.splits.items()
+    }
+    return set_unlabelled_aside(set_validation_aside(splits, subset, seed), subset, seed)
 
 
 def choose_classes(source: Source, wanted: str | Sequence[str]) -> list[str]:
@@ -69,7 +95,7 @@ def choose_classes(source: Source, wanted: str | Sequence[str]) -> list[str]:
     return sorted(set(wanted))
 
 
-def set_validation_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
+def set_validation_aside(splits: dict[str, Chosen], subset: Subset, seed: int) -> dict[str, Chosen]:
     """Move `subset.validation` images from the training or the test split into a split of their own.
 
     Images from `train` are a stratified random sample: every class gives its share, to within one image. From `test`
@@ -86,7 +112,7 @@ def set_validation_aside(splits: dict[str, Split], subset: Subset, seed: int) ->
     return splits | _divide(origin, rows, subset.validation_from, "validation")
 
 
-def set_unlabelled_aside(splits: dict[str, Split], subset: Subset, seed: int) -> dict[str, Split]:
+def set_unlabelled_aside(splits: dict[str, Chosen], subset: Subset, seed: int) -> dict[str, Chosen]:
     """Move a stratified sample of `subset.unlabelled` training images into a split that serves pretraining alone."""
     if not subset.unlabelled:
         return splits
@@ -107,7 +133,7 @@ def _count(wanted: float, parameter: str, available: int, split: str) -> int:
     return count
 
 
-def _divide(split: Split, rows: NDArray[np.intp], name: str, of_rows: str) -> dict[str, Split]:
+def _divide(split: Chosen, rows: NDArray[np.intp], name: str, of_rows: str) -> dict[str, Chosen]:
     """Divide a split in two, by name: the rest, and the given rows; both keep the order of the images."""
     chosen = np.zeros(len(split), bool)
     chosen[rows] = True

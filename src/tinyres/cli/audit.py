@@ -1,0 +1,198 @@
+"""What `tinyres audit` finds, and how it says so."""
+
+import csv
+import io
+import json
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+from tinyres.common.atomic import write_text
+from tinyres.common.dataset import Split, read_description, read_split
+from tinyres.common.errors import UserError
+from tinyres.evaluation.trust import (
+    Suspects,
+    TestTwins,
+    TwinPair,
+    mean_probabilities,
+    read_twins,
+    suspect_labels,
+    twins_to_show,
+)
+from tinyres.figures.trust import plot_suspects, plot_twins
+from tinyres.sources.folder_layout import find_images
+from tinyres.sources.image_folder import in_one_sentence
+from tinyres.sources.photographs import decode
+from tinyres.sources.twins import COLUMNS, find_twins, not_searched, write_twins
+
+SHOWN = 10  # pairs and labels in the text
+PICTURE = (64, 64)  # pixels to which pictures are brought before they are compared
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Twins and suspect labels of labelled images."""
+
+    classes: list[str]
+    splits: dict[str, Split]
+    pairs: list[TwinPair]
+    remarks: list[str]
+    """Sentences on what was not searched."""
+    suspects: Suspects | None
+    """Of the test images; None before networks were evaluated."""
+    judges: list[str]
+    """The networks by which labels are suspect."""
+    files: dict[str, list[str]] | None = None
+    """Names of the images' files, by split."""
+
+
+def audit_study(folder: Path, model: str | None) -> Audit:
+    """Read what `subset-extract` and `evaluate` found.
+
+    Raises:
+        UserError: The data are not there, or the network that is to judge was not evaluated.
+    """
+    subset = folder / "data" / "subset"
+    data = read_description(subset)
+    pairs = read_twins(folder / "data" / "twins")
+    remarks = json.loads((folder / "data" / "twins" / "remarks.json").read_text(encoding="utf-8"))
+    splits = {name: read_split(subset / name) for name in data.sizes if name != "unlabelled"}
+    files = {
+        file.stem.removeprefix("probabilities_"): file
+        for file in sorted((folder / "metrics" / "evaluation").glob("probabilities_*.npy"))
+    }
+    if model is not None and model not in files:
+        raise UserError(f"{folder} has no probabilities of a network {model!r}; make them with `dvc repro evaluate`.")
+    judges = [model] if model else list(files)
+    probabilities = [np.load(files[name], allow_pickle=False) for name in judges]
+    if any(each.shape != (data.sizes["test"], len(data.classes)) for each in probabilities):
+        raise UserError(
+            f"The probabilities in {folder} are of other images; make them again with `dvc repro evaluate`."
+        )
+    suspects = suspect_labels(mean_probabilities(probabilities), splits["test"].labels) if probabilities else None
+    return Audit(data.classes, splits, pairs, remarks, suspects, judges)
+
+
+def audit_pictures(folder: Path) -> Audit:
+    """Find the twins in a folder of pictures; without `train/` and `test/` all of them are `train`.
+
+    Raises:
+        UserError: The folder cannot be used, or images in it cannot be read.
+    """
+    layout = find_images(folder)
+    classes = sorted({name for split in layout.images.values() for name in split})
+    splits, files, unreadable = {}, {}, {}
+    for split, by_class in layout.images.items():
+        images, labels, names = [], [], []
+        for class_name, some in by_class.items():
+            for name in some:
+                try:
+                    images.append(decode((folder / name).read_bytes(), PICTURE))
+                except UserError as error:
+                    unreadable[name] = str(error)
+                    continue
+                labels.append(classes.index(class_name))
+                names.append(name)
+        pixels = np.stack(images) if images else np.empty((0, *PICTURE, 3), np.uint8)
+        splits[split or "train"] = Split(pixels, np.array(labels, np.int64))
+        files[split or "train"] = names
+    remarks = not_searched(splits)
+    if unreadable:
+        remarks.append(in_one_sentence(unreadable, sum(map(len, files.values())) + len(unreadable), folder))
+    with tempfile.TemporaryDirectory() as place:
+        numbers = {name: np.arange(len(split)) for name, split in splits.items()}
+        write_twins(Path(place) / "twins", find_twins(splits), numbers, remarks)
+        pairs = read_twins(Path(place) / "twins")
+    return Audit(classes, splits, pairs, remarks, None, [], files)
+
+
+def as_json(audit: Audit) -> dict[str, Any]:
+    """Return the summary: counts, remarks and, where networks judged them, all suspect labels."""
+    content: dict[str, Any] = {
+        "images": {name: len(split) for name, split in audit.splits.items()},
+        "twins": _counts(audit.pairs),
+        "remarks": audit.remarks,
+    }
+    if "test" in audit.splits:
+        twins = TestTwins.of(audit.pairs, len(audit.splits["test"]))
+        content["test_images_with_a_twin_in_training"] = int(twins.trained_on.sum())
+        content["test_images_with_a_contradicting_twin"] = int(twins.contradicted.sum())
+    if audit.suspects is not None:
+        content |= {"judges": audit.judges, "suspect_labels": _suspects(audit, audit.suspects)}
+    return content
+
+
+def as_text(audit: Audit) -> str:
+    """Return the summary for a terminal."""
+    parts = []
+    counts = _counts(audit.pairs)
+    header = ["first in", "second in", "kind", "pairs", "with two labels"]
+    parts.append(tabulate([list(row.values()) for row in counts], header) if counts else "No twins were found.")
+    if counts:
+        pairs = [
+            [_name(audit, pair, 0), _name(audit, pair, 1), pair.kind, f"{pair.score:.2f}",
+             "" if pair.labels_agree else "two labels"] for pair in twins_to_show(audit.pairs)[:SHOWN]
+        ]  # fmt: skip
+        parts.append(tabulate(pairs, ["first", "second", "kind", "score", ""], disable_numparse=True))
+    if audit.suspects is None:
+        parts.append("Labels are judged once networks were evaluated (`dvc repro evaluate`).")
+    else:
+        named = _suspects(audit, audit.suspects)
+        rows = [[row["test"], row["given"], row["likely"], f"{row['margin']:.2f}"] for row in named[:SHOWN]]
+        judged = f"{len(named):,} suspect labels among {len(audit.splits['test']):,} test images"
+        parts.append(f"{judged}, by {', '.join(audit.judges)}:")
+        parts.append(tabulate(rows, ["test image", "given", "likely", "margin"]))
+    return "\n\n".join([*parts, *audit.remarks]) + "\n"
+
+
+def write_pairs(file: Path, audit: Audit) -> None:
+    """Write every pair as CSV, with the images' numbers in the source's own order."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for pair in audit.pairs:
+        (first_split, second_split), (first, second) = pair.splits, pair.numbers
+        agree = str(pair.labels_agree).lower()
+        writer.writerow([first_split, first, second_split, second, pair.kind, f"{pair.score:.4f}", agree])
+    write_text(file, text.getvalue())
+
+
+def write_plots(folder: Path, audit: Audit) -> None:
+    """Plot twins and suspect labels, where there are any."""
+    plot_twins(folder / "twins.png", twins_to_show(audit.pairs), audit.splits, audit.classes)
+    if audit.suspects is not None:
+        plot_suspects(folder / "suspect_labels.png", audit.suspects, audit.splits["test"], audit.classes)
+
+
+def _counts(pairs: list[TwinPair]) -> list[dict[str, Any]]:
+    found = Counter((*pair.splits, pair.kind) for pair in pairs)
+    differing = Counter((*pair.splits, pair.kind) for pair in pairs if not pair.labels_agree)
+    return [
+        {"first_split": key[0], "second_split": key[1], "kind": key[2], "pairs": count, "labels_differ": differing[key]}
+        for key, count in sorted(found.items())
+    ]
+
+
+def _suspects(audit: Audit, suspects: Suspects) -> list[dict[str, Any]]:
+    labels = audit.splits["test"].labels
+    return [
+        {
+            "test": int(row),
+            "given": audit.classes[labels[row]],
+            "likely": audit.classes[likely],
+            "margin": float(margin),
+        }
+        for place, (row, likely, margin) in enumerate(zip(suspects.rows, suspects.likely, suspects.margin, strict=True))
+    ]
+
+
+def _name(audit: Audit, pair: TwinPair, which: int) -> str:
+    split, row, number = pair.splits[which], pair.rows[which], pair.numbers[which]
+    if audit.files:
+        return audit.files[split][row]
+    return f"{split} {number} ({audit.classes[audit.splits[split].labels[row]]})"

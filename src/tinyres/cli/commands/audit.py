@@ -1,0 +1,62 @@
+"""`tinyres audit`: twins and suspect labels of a study, or the twins in a folder of pictures."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tinyres.cli.commands import Commands
+from tinyres.cli.help import examples
+from tinyres.common.errors import UserError
+
+DESCRIPTION = (
+    "Say whether the test set can be trusted: which images are twins (the same photograph twice, inside a split or "
+    "across training and test), and which test labels are probably wrong. The study must have its data; its labels are "
+    "judged once its networks were evaluated. For a folder of pictures, twins are found before any training."
+)
+EXAMPLES = examples(
+    "tinyres audit                            # the study in this folder",
+    "tinyres audit studies/aquatic_mammals --plots audit",
+    "tinyres audit ~/pictures --pairs twins.csv",
+    "tinyres audit --json > audit.json",
+)
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    audit = commands.add_parser(
+        "audit",
+        help="find twins and suspect labels in a study or a folder of pictures",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+    )
+    audit.add_argument(
+        "folder",
+        metavar="FOLDER",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        help="a study, with its params.yaml, or pictures in a folder for each class (default: the current folder)",
+    )
+    audit.add_argument("--pairs", metavar="FILE", type=Path, help="write every pair of twins as CSV")
+    audit.add_argument("--plots", metavar="FOLDER", type=Path, help="write twins.png and suspect_labels.png")
+    audit.add_argument("--model", metavar="NAME", help="judge labels by this network (default: the mean of all)")
+    audit.add_argument("--json", action="store_true", help="print the summary as JSON")
+    audit.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the summary, and write what was asked for."""
+    from tinyres.cli.audit import as_json, as_text, audit_pictures, audit_study, write_pairs, write_plots
+
+    if not arguments.folder.is_dir():
+        raise UserError(f"There is no folder {str(arguments.folder)!r}; name a study or a folder of pictures.")
+    if (arguments.folder / "params.yaml").is_file():
+        audit = audit_study(arguments.folder, arguments.model)
+    else:
+        audit = audit_pictures(arguments.folder)
+    if arguments.pairs:
+        write_pairs(arguments.pairs, audit)
+    if arguments.plots:
+        write_plots(arguments.plots, audit)
+    sys.stdout.write(json.dumps(as_json(audit), indent=2) + "\n" if arguments.json else as_text(audit))

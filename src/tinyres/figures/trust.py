@@ -1,0 +1,87 @@
+"""Figures of what makes a test set doubtful: twins side by side, and images whose labels are suspect."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyres.common.dataset import Split
+from tinyres.figures.images import show_image
+from tinyres.figures.style import COLOURS, picture
+
+PAIRS, LABELS = 24, 40  # shown
+AGREE, CONTRADICT = "black", COLOURS[1]
+
+
+class Pair(Protocol):
+    """What is shown of a pair of twins."""
+
+    @property
+    def splits(self) -> tuple[str, str]: ...
+    @property
+    def rows(self) -> tuple[int, int]: ...
+    @property
+    def numbers(self) -> tuple[int, int]: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def labels_agree(self) -> bool: ...
+
+
+class Doubts(Protocol):
+    """What is shown of images with suspect labels."""
+
+    @property
+    def rows(self) -> NDArray[np.intp]: ...
+    @property
+    def likely(self) -> NDArray[np.intp]: ...
+
+
+def plot_twins(
+    file: Path | str, pairs: Sequence[Pair], splits: Mapping[str, Split], classes: Sequence[str], columns: int = 4
+) -> bool:
+    """Plot the first pairs side by side, with split, number and label under each image; return whether there are any.
+
+    Two labels are in red with ≠ between them.
+    """
+    pairs = pairs[:PAIRS]
+    if not pairs:
+        return False
+    rows = -(-len(pairs) // columns)
+    with picture(file, width=3 * columns, height=2.1 * rows) as figure:
+        axes = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
+        for pair, two in zip(pairs, axes, strict=False):
+            colour, weight = (AGREE, "normal") if pair.labels_agree else (CONTRADICT, "bold")
+            places = zip(two, pair.splits, pair.rows, pair.numbers, strict=True)
+            for axis, split, row, number in places:
+                show_image(axis, splits[split].images[row])
+                label = classes[splits[split].labels[row]].replace("_", " ")
+                axis.set_xlabel(f"{split} {number}\n{label}", color=colour, weight=weight, fontsize=8)
+            sign = "=" if pair.labels_agree else "≠"
+            two[0].set_title(f"{pair.kind} {pair.score:.2f}", fontsize=8, loc="left")
+            two[1].set_title(f"labels {sign}", fontsize=8, loc="right", color=colour, weight=weight)
+        for axis in axes[len(pairs) :].ravel():
+            axis.set_axis_off()
+    return True
+
+
+def plot_suspects(file: Path | str, suspects: Doubts, images: Split, classes: Sequence[str], columns: int = 8) -> bool:
+    """Plot the most suspect images with the given label and the likely one; return whether there are any."""
+    shown = suspects.rows[:LABELS]
+    if not len(shown):
+        return False
+    rows = -(-len(shown) // columns)
+    with picture(file, width=1.5 * columns, height=2 * rows) as figure:
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axis, row, likely in zip(axes, shown, suspects.likely, strict=False):
+            show_image(axis, images.images[row])
+            given, better = (classes[label].replace("_", " ") for label in (images.labels[row], likely))
+            axis.set_title(f"test {row}", fontsize=8)
+            axis.set_xlabel(f"given: {given}\n→ {better}?", color=CONTRADICT, fontsize=8)
+        for axis in axes[len(shown) :]:
+            axis.set_axis_off()
+    return True

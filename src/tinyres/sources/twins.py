@@ -1,0 +1,185 @@
+"""Twins: pairs of images that are the same photograph, to the last pixel or otherwise processed.
+
+<folder>/pairs.csv     the pairs, with the images' numbers in the source and their rows in the subset
+<folder>/summary.json  how many there are by splits, kind and agreement of labels, and what was not searched
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import combinations, combinations_with_replacement
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyres.common.atomic import replacing
+from tinyres.common.dataset import Split
+from tinyres.sources.likeness import Floats, descriptors, mirrored, similarity, thumbnails
+
+Rows = NDArray[np.intp]
+
+THRESHOLD = 0.9  # of the score of near twins; chosen on CIFAR-100 by benchmarks/twins.py
+NEAREST = 3  # images that are looked at for each image of the smaller split, in either orientation
+ALIKE = 0.65  # the least product of descriptors for which the pixels are compared
+AXES = 128  # of the descriptors' 512, those along which they vary most
+SAMPLE = 20_000  # descriptors from which the axes are found
+TILE = 512  # queries at a time
+SEARCHED_WITHIN = 100_000  # images: beyond, near twins inside a split would take hours (the time grows as the square)
+SMALLEST = 16  # pixels: in smaller images two of the same kind cannot be told from one twice
+GROUP = 20  # equal images of which every pair is listed; of more, each is paired with the first
+NEAR, EXACT = "near", "exact"
+COLUMNS = ["first_split", "first", "second_split", "second", "kind", "score", "labels_agree"]
+ROWS = ["first_row", "second_row"]
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A pair of images that are the same photograph."""
+
+    splits: tuple[str, str]
+    rows: tuple[int, int]
+    """In the splits, counted from 0."""
+    kind: str
+    """`exact`: all pixels are equal; or `near`."""
+    score: float
+    """How alike the pixels are once they are aligned, at most 1."""
+    labels_agree: bool
+
+
+def find_twins(splits: Mapping[str, Split]) -> list[Twin]:
+    """Find the twins inside each split and across each two of them: exact ones first, then near ones by score."""
+    exact = list(_exact_twins(splits))
+    known = {(each.splits, each.rows) for each in exact}
+    near = [each for each in _near_twins(splits) if (each.splits, each.rows) not in known]
+    return exact + sorted(near, key=lambda each: (-each.score, each.splits, each.rows))
+
+
+def not_searched(splits: Mapping[str, Split]) -> list[str]:
+    """Return a sentence on everything that `find_twins` leaves out, because it would mean nothing or never end."""
+    said = []
+    if splits and min(next(iter(splits.values())).images.shape[1:3]) < SMALLEST:
+        said.append(f"Images of fewer than {SMALLEST} pixels a side were compared for equality alone.")
+    for name, split in splits.items():
+        if len(split) > SEARCHED_WITHIN:
+            said.append(f"Near twins inside {name} were not searched: it has more than {SEARCHED_WITHIN:,} images.")
+    largest = max((len(group) for group in _equal_images(splits)), default=0)
+    if largest > GROUP:
+        said.append(
+            f"Of more than {GROUP} equal images (there are up to {largest:,}), each is paired with the first alone."
+        )
+    return said
+
+
+def _equal_images(splits: Mapping[str, Split]) -> list[list[tuple[str, int]]]:
+    """Return the places of images of which there are several."""
+    groups: dict[bytes, list[tuple[str, int]]] = {}
+    for name, split in splits.items():
+        for row, image in enumerate(split.images):
+            groups.setdefault(blake2b(image.tobytes(), digest_size=16).digest(), []).append((name, row))
+    return [places for places in groups.values() if len(places) > 1]
+
+
+def _exact_twins(splits: Mapping[str, Split]) -> Iterator[Twin]:
+    for places in _equal_images(splits):
+        pairs = combinations(places, 2) if len(places) <= GROUP else ((places[0], other) for other in places[1:])
+        for (first, row), (second, other) in pairs:
+            agree = bool(splits[first].labels[row] == splits[second].labels[other])
+            yield Twin((first, second), (row, other), EXACT, 1.0, agree)
+
+
+def _near_twins(splits: Mapping[str, Split]) -> Iterator[Twin]:
+    splits = {name: split for name, split in splits.items() if len(split)}
+    if not splits or min(next(iter(splits.values())).images.shape[1:3]) < SMALLEST:
+        return
+    vectors = {name: descriptors(split.images) for name, split in splits.items()}
+    axes = _principal_axes(list(vectors.values()))
+    turned = {name: _unit(mirrored(each) @ axes) for name, each in vectors.items()}
+    straight = {name: _unit(each @ axes) for name, each in vectors.items()}
+    del vectors
+    for first, second in combinations_with_replacement(splits, 2):
+        if first == second and len(splits[first]) > SEARCHED_WITHIN:
+            continue
+        asking, asked = sorted((first, second), key=lambda name: len(splits[name]))
+        found = _near_pairs(
+            (splits[asking], straight[asking], turned[asking]), (splits[asked], straight[asked]), first == second
+        )
+        for (row, other), score in found.items():
+            if score >= THRESHOLD:
+                rows = (row, other) if asking == first else (other, row)
+                agree = bool(splits[asking].labels[row] == splits[asked].labels[other])
+                yield Twin((first, second), rows, NEAR, round(score, 4), agree)
+
+
+def _near_pairs(
+    one: tuple[Split, Floats, Floats], other: tuple[Split, Floats], within: bool
+) -> dict[tuple[int, int], float]:
+    """Return the scores of the pairs of rows whose outlines are alike, in the better of both orientations."""
+    (asking, straight, turned), (asked, vectors) = one, other
+    scores: dict[tuple[int, int], float] = {}
+    for queries, flipped in ((straight, False), (turned, True)):
+        pairs = _alike(queries, vectors, within)
+        for start in range(0, len(pairs), TILE):
+            rows, others = pairs[start : start + TILE].T
+            first = thumbnails(asking.images[rows])
+            second = thumbnails(asked.images[others])
+            found = similarity(first[:, :, ::-1] if flipped else first, second)
+            for pair, score in zip(pairs[start : start + TILE].tolist(), found.tolist(), strict=True):
+                scores[pair[0], pair[1]] = max(score, scores.get((pair[0], pair[1]), -1))
+    return scores
+
+
+def _alike(queries: Floats, vectors: Floats, within: bool) -> Rows:
+    """Return the pairs of rows (M×2) of each query and its nearest vectors; within a split the smaller row first."""
+    pairs = []
+    for start in range(0, len(queries), TILE):
+        products = queries[start : start + TILE] @ vectors.T
+        here = np.arange(len(products))
+        if within:
+            products[here, start + here] = -1
+        for _ in range(min(NEAREST, len(vectors))):
+            best = products.argmax(axis=1)
+            near = products[here, best] >= ALIKE
+            pairs.append(np.stack([start + here[near], best[near]], axis=1))
+            products[here, best] = -1
+    found = np.concatenate(pairs)
+    return np.unique(np.sort(found, axis=1) if within else found, axis=0)
+
+
+def _principal_axes(vectors: Sequence[Floats]) -> Floats:
+    """Return the axes (512×128) along which descriptors vary most, from an even sample of them."""
+    step = max(1, sum(len(each) for each in vectors) // SAMPLE)
+    sample = np.concatenate([each[::step] for each in vectors])
+    return np.linalg.eigh(sample.T @ sample)[1][:, -AXES:]
+
+
+def _unit(vectors: Floats) -> Floats:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+
+
+# on disk
+
+
+def write_twins(folder: Path | str, twins: Sequence[Twin], numbers: Mapping[str, Rows], remarks: Sequence[str]) -> None:
+    """Write both files, whole or not at all.
+
+    Args:
+        folder: Where to.
+        twins: The pairs.
+        numbers: Of each split, the images' numbers in the source.
+        remarks: Sentences on what was not searched.
+    """
+    with replacing(folder) as draft:
+        draft.mkdir()
+        with (draft / "pairs.csv").open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow([*COLUMNS, *ROWS])
+            for each in twins:
+                first, second = (int(numbers[split][row]) for split, row in zip(each.splits, each.rows, strict=True))
+                agree = str(each.labels_agree).lower()
+                score = f"{each.score:.4f}"
+                writer.writerow([each.splits[0], first, each.splits[1], second, each.kind, score, agree, *each.rows])
+        text = json.dumps(list(remarks), indent=2, ensure_ascii=False) + "\n"
+        (draft / "remarks.json").write_text(text, encoding="utf-8")

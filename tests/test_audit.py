@@ -1,0 +1,106 @@
+"""`tinyres audit` of a study and of a folder of pictures."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from test_twins import CHANGES, scenes, split
+from tinyres.cli.main import main
+from tinyres.common.dataset import Description, write_dataset
+from tinyres.sources.twins import find_twins, write_twins
+
+
+def audit(monkeypatch, capsys, *words) -> str:
+    monkeypatch.setattr(sys, "argv", ["tinyres", "audit", *map(str, words)])
+    main()
+    return capsys.readouterr().out
+
+
+def refused(monkeypatch, *words) -> str:
+    monkeypatch.setattr(sys, "argv", ["tinyres", "audit", *map(str, words)])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    return str(exit_.value.code)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with two classes, in which a picture of `seal` is a mirrored one of `otter`."""
+    images = scenes(6)[:, 6:38, 6:38]
+    for row, image in enumerate(images):
+        file = tmp_path / "pictures" / ("otter" if row < 3 else "seal") / f"{row}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(file)
+    Image.fromarray(np.ascontiguousarray(images[1][:, ::-1])).save(tmp_path / "pictures/seal/copy.png")
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study of 12 training and 8 test images, of which the first seven are changed copies, evaluated."""
+    whole = scenes(20)
+    train, test = whole[:12, 6:38, 6:38], whole[12:, 6:38, 6:38].copy()
+    for row, change in enumerate(CHANGES.values()):
+        test[row] = change(whole[row])
+    splits = {"train": split(train, [0, 1] * 6), "test": split(test, [1, 1, 0, 1, 0, 1, 0, 1])}
+    description = Description(
+        "toy", ["otter", "seal"], None, (32, 32), {"train": 12, "test": 8}, None, [0.5] * 3, [1] * 3
+    )
+    write_dataset(tmp_path / "data/subset", description, splits)
+    numbers = {"train": np.arange(12) + 100, "test": np.arange(8)}
+    write_twins(tmp_path / "data/twins", find_twins(splits), numbers, [])
+    (tmp_path / "params.yaml").touch()
+    return tmp_path
+
+
+def evaluated(study) -> None:
+    probabilities = np.eye(2)[[1, 1, 0, 1, 0, 1, 0, 0]] * 0.8 + 0.1  # of the last image it says otter, not seal
+    (study / "metrics/evaluation").mkdir(parents=True)
+    np.save(study / "metrics/evaluation/probabilities_net.npy", probabilities.astype(np.float16))
+
+
+def test_pictures_before_any_training(pictures, monkeypatch, capsys, tmp_path):
+    told = audit(monkeypatch, capsys, pictures, "--pairs", tmp_path / "pairs.csv", "--plots", tmp_path / "plots")
+    assert "otter/1.png" in told
+    assert "seal/copy.png" in told
+    assert "two labels" in told
+    with (tmp_path / "pairs.csv").open() as stream:
+        (pair,) = csv.DictReader(stream)
+    assert list(pair) == ["first_split", "first", "second_split", "second", "kind", "score", "labels_agree"]
+    assert (pair["kind"], pair["labels_agree"]) == ("near", "false")
+    assert (tmp_path / "plots/twins.png").is_file()
+
+
+def test_a_study_before_and_after_its_evaluation(study, monkeypatch, capsys):
+    before = json.loads(audit(monkeypatch, capsys, study, "--json"))
+    assert before["test_images_with_a_twin_in_training"] == 7
+    assert before["test_images_with_a_contradicting_twin"] == 1
+    assert "suspect_labels" not in before
+    evaluated(study)
+    after = json.loads(audit(monkeypatch, capsys, study, "--json"))
+    assert [(each["test"], each["given"], each["likely"]) for each in after["suspect_labels"]] == [(7, "seal", "otter")]
+    assert "1 suspect labels among 8 test images, by net" in audit(monkeypatch, capsys, study)
+
+
+def test_pairs_have_the_numbers_of_the_source(study, monkeypatch, capsys):
+    audit(monkeypatch, capsys, study, "--pairs", study / "pairs.csv")
+    with (study / "pairs.csv").open() as stream:
+        numbers = {(int(pair["first"]), int(pair["second"])) for pair in csv.DictReader(stream)}
+    assert numbers == {(100 + row, row) for row in range(7)}
+
+
+def test_what_is_missing_is_told_in_one_sentence(study, monkeypatch, tmp_path):
+    assert "has no probabilities of a network 'other'" in refused(monkeypatch, study, "--model", "other")
+    assert "There is no folder" in refused(monkeypatch, tmp_path / "nowhere")
+    (study / "data/twins/pairs.csv").unlink()
+    assert "is missing; make it with `dvc repro subset-extract`" in refused(monkeypatch, study)
+
+
+def test_probabilities_of_other_images_are_refused(study, monkeypatch):
+    evaluated(study)
+    np.save(study / "metrics/evaluation/probabilities_net.npy", np.full((3, 2), 0.5, np.float16))
+    assert "are of other images" in refused(monkeypatch, study)
