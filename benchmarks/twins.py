@@ -1,0 +1,60 @@
+"""Near twins of CIFAR-100 against people's judgements, by score: `python -m benchmarks.twins LIST`, in the study's folder.
+
+LIST is `duplicates_cifar100.csv`, or rows of it, from the repository cvjena/cifair (Barz and Denzler, 2020,
+arXiv:1902.00423); it stays outside of this project. Test images whose number is a multiple of four served to choose the
+threshold; those with another even number are for the report.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+from tinyres.common.atomic import write_json
+from tinyres.evaluation.trust import read_twins
+from tinyres.sources.twins import THRESHOLD
+
+RESULTS = Path(__file__).parent / "twins.json"
+NEAR = 1  # the largest judgement that is the same photograph: 0 exact, 1 near, 2 another photograph
+PARTS = {"to choose the threshold": 0, "to report": 2}  # the test image's number modulo four
+THRESHOLDS = (THRESHOLD, 0.92, 0.94, 0.96, 0.98)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.twins", description=__doc__)
+    parser.add_argument("list", type=Path, metavar="LIST")
+    judged = read_judgements(parser.parse_args().list)
+    called = {
+        (pair.numbers[1], pair.numbers[0]): pair.score
+        for pair in read_twins("data/twins")
+        if pair.splits == ("train", "test")
+    }
+    write_json(RESULTS, {name: [row(judged, called, of, each) for each in THRESHOLDS] for name, of in PARTS.items()})
+    print(RESULTS.read_text(encoding="utf-8"), end="")
+
+
+def read_judgements(file: Path) -> dict[tuple[int, int], int]:
+    """Return the judgement of each pair of a test and a training image."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        return {(int(each["TestID"]), int(each["TrainID"])): int(each["Judgment"]) for each in csv.DictReader(stream)}
+
+
+def row(
+    judged: dict[tuple[int, int], int], called: dict[tuple[int, int], float], remainder: int, threshold: float
+) -> dict[str, float]:
+    """Return what is found at a threshold, for the test images with this remainder modulo four.
+
+    The share listed is a lower bound of the precision: people judged each image's nearest neighbour alone.
+    """
+    same = {pair for pair, judgement in judged.items() if judgement <= NEAR and pair[0] % 4 == remainder}
+    here = {pair for pair, score in called.items() if score >= threshold and pair[0] % 4 == remainder}
+    return {
+        "threshold": threshold,
+        "judged": len(same),
+        "recall": len(same & here) / len(same),
+        "called": len(here),
+        "listed": len(here & judged.keys()) / max(len(here), 1),
+    }
+
+
+if __name__ == "__main__":
+    main()
