@@ -1,4 +1,4 @@
-"""Near twins of CIFAR-100 against people's judgements, by score: `python -m benchmarks.twins LIST`, in the study's folder.
+"""Near twins of CIFAR-100 against people's judgements: `python -m benchmarks.twins LIST`, in the study's folder.
 
 LIST is `duplicates_cifar100.csv`, or rows of it, from the repository cvjena/cifair (Barz and Denzler, 2020,
 arXiv:1902.00423); it stays outside of this project. Test images whose number is a multiple of four served to choose the
