@@ -23,6 +23,7 @@ STATUS = (
 )
 EXAMPLES = examples(
     "tinyres predict models/modified cat.jpg --plot cat-bars.png",
+    "tinyres predict models/modified cat.jpg --explain cat-map.png",
     "tinyres predict models:/cifar100-resnet18-modified@champion *.jpg --json > answers.jsonl",
 )
 
@@ -45,17 +46,27 @@ def add(commands: Commands) -> None:
         "--json", action="store_true", help="print one line of JSON per image, also for images that cannot be read"
     )
     predict.add_argument("--plot", metavar="FILE", type=Path, help=f"plot the first {PLOTTED} predictions as PNG")
+    predict.add_argument(
+        "--explain",
+        metavar="FILE",
+        type=Path,
+        help=f"plot which parts of the first {PLOTTED} images speak for the predicted class, as PNG (needs Captum)",
+    )
     predict.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the most probable classes of every readable image, and a sentence on stderr for every other one."""
+    from tinyres.cli.explanation import captum_attributions, plot_heat_maps
     from tinyres.cli.prediction import as_json, as_text, predictions, printable
     from tinyres.cli.serving import ServedModel
     from tinyres.tracking.model_location import model_folder
 
-    if arguments.plot and arguments.plot.is_dir():
-        raise UserError(f"--plot {arguments.plot} is a folder; name the PNG file to write.")
+    for option, file in (("--plot", arguments.plot), ("--explain", arguments.explain)):
+        if file and file.is_dir():
+            raise UserError(f"{option} {file} is a folder; name the PNG file to write.")
+    if arguments.explain:
+        captum_attributions()  # before anything is printed
     with model_folder(arguments.model) as folder:
         model = ServedModel(folder)
     plotted: list[Any] = []
@@ -74,4 +85,6 @@ def run(arguments: argparse.Namespace) -> None:
         from tinyres.figures.probabilities import plot_probabilities
 
         plot_probabilities(arguments.plot, plotted)
+    if arguments.explain and plotted:
+        plot_heat_maps(arguments.explain, model, plotted)
     sys.exit(status)
