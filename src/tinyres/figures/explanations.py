@@ -45,7 +45,7 @@ def plot_explanations(file: Path | str, explained: Sequence[Explained]) -> None:
             seen.set_title(shortened(each.caption), fontsize=9)
             show_image(mapped, each.pixels.mean(axis=2, keepdims=True).repeat(3, axis=2).astype(np.uint8))
             drawn = mapped.imshow(each.heat, cmap="inferno", alpha=0.55, vmin=0, vmax=1, interpolation="nearest")
-            mapped.set_xlabel(f"{each.name.replace('_', ' ')} {each.probability:.0%}")
+            mapped.set_xlabel(f"{each.name.replace('_', ' ')} {100 * each.probability:.0f} %")
         bar = figure.colorbar(drawn, ax=axes, fraction=0.03, ticks=[0, 1])
         bar.ax.set_yticklabels(["least", "most"])
         bar.set_label("speaks for the class (Grad-CAM)")
