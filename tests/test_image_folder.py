@@ -235,7 +235,7 @@ def test_unreadable_files_are_skipped_and_named(folder, capsys):
 
 def test_a_class_of_which_nothing_can_be_read_is_empty(folder):
     (folder / "test/dog/9.png").write_text("no image")
-    assert refusal(folder, unreadable="skip").startswith("The class 'dog' has no images in ")
+    assert refusal(folder, unreadable="skip").startswith("The class 'dog' has no images that can be read in ")
 
 
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(99)

@@ -143,6 +143,17 @@ def test_pictures_that_cannot_be_read_are_named_with_the_remedy_and_not_counted(
     )
 
 
+def test_a_class_of_which_no_picture_can_be_read_is_refused(repository, pictures):
+    for file in (pictures / "one").iterdir():
+        file.write_text("no image")
+    with pytest.raises(UserError) as refused:
+        write_study(repository, "mine", pictures)
+    assert str(refused.value) == (
+        f"The class 'one' has no images that can be read in {pictures}/one; add some or remove it."
+    )
+    assert list((repository / "studies").iterdir()) == []
+
+
 def test_what_is_passed_over_is_told(repository, pictures):
     (pictures / "one/.hidden.jpg").touch()
     (pictures / "one/notes.txt").write_text("no image")

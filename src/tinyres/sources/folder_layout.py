@@ -127,7 +127,8 @@ def check_classes(layout: Layout) -> None:
             raise UserError(f"{place} holds no images; put them there as CLASS/NAME.png.")
         for name, images in classes.items():
             if not images:
-                raise UserError(f"The class {name!r} has no images in {place / name}; add some or remove it.")
+                which = "images that can be read" if UNREADABLE in layout.passed_over else "images"
+                raise UserError(f"The class {name!r} has no {which} in {place / name}; add some or remove it.")
             if not split and len(images) < 2:
                 raise UserError(f"The class {name!r} has one image only; it needs one to train and one to test on.")
     for here, there in (("test", "train"), ("train", "test")):
