@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from pipeline import ALL, QUICK, Clone, make_once
+from real_training import MAMMALS
 from tinyres.sources import cifar100
 from tinyres.sources.source import Source
 from tinyres.training.checkpoint_store import CheckpointStore
@@ -39,6 +40,19 @@ def prepare_digits(clone: Clone) -> None:
     clone.commit("digits")
     assert clone.repro("augment") == {"download", "subset-extract", "augment"}
     clone.commit("digits, ready for training")
+
+
+@pytest.fixture(scope="session")
+def mammals(shared_folder: Path, archive: Path) -> Clone:
+    """A clone with a minute's training on real aquatic mammals in its commit, and their data ready for it; copy it."""
+    return make_once(shared_folder / "mammals", prepare_mammals)
+
+
+def prepare_mammals(clone: Clone) -> None:
+    clone.set_params(*MAMMALS)
+    clone.commit("aquatic mammals")
+    assert clone.repro("augment") == {"download", "subset-extract", "augment"}
+    clone.commit("aquatic mammals, ready for training")
 
 
 @pytest.fixture(scope="session")

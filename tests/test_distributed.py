@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import ROOT, Clone
-from real_training import MAMMALS, wait_for_checkpoint
+from real_training import wait_for_checkpoint
 from small_training import changed
 from tinyres.common.curves import read_curves
 from tinyres.training.batches import plan_epoch
@@ -49,12 +49,9 @@ CNN = ["models.baseline.architecture=cnn", "models.baseline.stem=null", "models.
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory, archive) -> Clone:
+def clone(mammals: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """With real aquatic mammals, ready to be trained on."""
-    clone = Clone(tmp_path_factory.mktemp("ranks"))
-    clone.set_params(*MAMMALS)
-    clone.repro("augment")
-    return clone
+    return mammals.copy(tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.mark.pipeline

@@ -18,10 +18,10 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clone, Server]]:
-    """A clone in which `make quickstart` ran against a server on PostgreSQL, its results applied."""
+    """A clone in which `make quickstart`, of two epochs, ran against a server on PostgreSQL, its results applied."""
     clone = Clone(tmp_path_factory.mktemp("study"))
     with postgresql() as store, mlflow_server(tmp_path_factory.mktemp("server"), store) as server:
-        quickstart = ["make", "quickstart", "--old-file=setup", f"VENV={sys.prefix}"]
+        quickstart = ["make", "quickstart", "--old-file=setup", f"VENV={sys.prefix}", "QUICKSTART_EPOCHS=2"]
         said = clone.run(*quickstart, MLFLOW_TRACKING_URI=server.uri)
         assert "warning: MLflow" not in said
         clone.run("dvc", "exp", "apply", "quickstart")
@@ -44,7 +44,7 @@ def test_everything_is_on_the_server_and_nothing_beside_it(on_postgresql):
         name = run.data.tags["tinyres.model"]
         assert run.info.status == "FINISHED"
         assert run.info.run_name == f"quickstart/{name}"
-        assert run.data.params["epochs"] == "10"
+        assert run.data.params["epochs"] == "2"
         assert curves(client, run.info.run_id) == stored_curves(clone, name)
         final = {key[6:]: value for key, value in run.data.metrics.items() if key.startswith("final/")}
         assert final | evaluation[name] == final

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from pipeline import Clone
-from real_training import MAMMALS, wait_for_checkpoint
+from real_training import wait_for_checkpoint
 from tinyres.common.curves import read_curves
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
@@ -96,11 +96,10 @@ def nodes() -> Iterator[list[Node]]:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory, archive) -> Clone:
+def clone(mammals: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The folder that both nodes share, with real aquatic mammals, ready to be trained on."""
-    clone = Clone(tmp_path_factory.mktemp("nodes"))
-    clone.set_params(*MAMMALS, "epochs=4")
-    clone.repro("augment")
+    clone = mammals.copy(tmp_path_factory.mktemp("nodes"))
+    clone.set_params("epochs=4")
     return clone
 
 
