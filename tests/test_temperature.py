@@ -68,6 +68,13 @@ def test_the_interval_covers_the_error_of_many_images_in_most_samples():
     assert covered >= 25
 
 
+def test_the_interval_of_a_calibrated_network_begins_at_0():
+    """Percentiles of resamples would begin above it, since chance opens gaps in each of them."""
+    confidence = np.repeat([0.55, 0.7, 0.85, 0.95], 50)
+    right = np.random.default_rng(1).random(200) < confidence
+    assert error_interval(confidence, right)[0] == 0
+
+
 def test_one_image_tells_nothing_about_the_calibration():
     assert error_interval(np.array([0.7]), np.array([True])) == (0, 1)
 
