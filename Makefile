@@ -2,6 +2,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 QUICKSTART_EPOCHS ?= 10
+STUDY ?= .
 
 VENV_BIN := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin
 INSTALLED = $(VENV)/.tinyres-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
@@ -58,11 +59,8 @@ ui: setup  ## the MLflow UI on this repository's runs, at http://127.0.0.1:5000
 	@uri=$$(PYTHONPATH=src python -c 'from tinyres.tracking import store; store.connect(); print(store.tracking_uri())') \
 		&& mlflow ui --backend-store-uri "$$uri" --host 127.0.0.1 --port 5000
 
-# DVC puts the file before every name that another study has too; its other columns are hashes of files.
-experiments: setup  ## the experiments of the paper's study: what sets them apart, and their metrics
-	@dvc exp show --only-changed --md --drop 'Created|metrics/train_|(studies|src|stages|data|models|plots)/.*|.*\.json$$' \
-		| sed -E '/^\|-/d; s#(metrics/summary\.json|params\.yaml):##g; s/^\| *//; s/ *\| *$$//; s/ *\| */|/g' \
-		| column -t -s '|'
+experiments: setup  ## the experiments of a study (STUDY=studies/…): what sets them apart, and their metrics
+	@PYTHONPATH=src python -m tinyres experiments "$(STUDY)"
 
 bench: setup  ## the benchmarks, side by side; writes benchmarks/results.json
 	@PYTHONPATH=src python -m benchmarks

@@ -66,6 +66,7 @@ HISTORY = Path("plots/history")
 EXTREMES = 5  # classes at either end, as in the paper's Table 3
 CONFUSED_PAIRS = 20
 GALLERY_IMAGES = 20
+COMPARED = ("confusion", "gallery")  # pictures of each network that MLflow shows beside those of other runs
 SUMMARY = ("test_accuracy", "test_loss")  # of each network; few enough for one screen
 
 
@@ -112,7 +113,7 @@ def main(names: list[str]) -> None:
         *(save_predictions(name, each) for name, each in assessments.items()),
     ]
     tags = evaluation_tag(names, reference) | {TEST_IMAGES: data.sha256["test"], TEST_SIZE: str(len(test))}
-    record_results(params.tracking.experiment, figures, files, "evaluate", tags)
+    record_results(params.tracking.experiment, figures, files, "evaluate", tags, COMPARED)
     register_models(params.tracking.experiment, names)
 
 

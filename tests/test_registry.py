@@ -121,6 +121,16 @@ def test_a_version_leads_back_to_its_run(root):
     }
 
 
+def test_a_name_and_its_version_say_what_they_are(root):
+    run_id, store = train(1), Store.open("some")
+    store.client.set_tag(run_id, "mlflow.note.content", "**net**, trained on two classes.")
+    store.log_final(run_id, {"test_accuracy": 0.7019}, {})
+    evaluate(run_id, range(100), size=10_000)
+    told = "**net**, trained on two classes. Test accuracy 70.19 % on 10,000 images."
+    assert store.client.get_model_version(NAME, "1").description == told
+    assert f"models:/{NAME}@champion" in store.client.get_registered_model(NAME).description
+
+
 def test_the_same_weights_are_one_version(root):
     run_id = evaluate(train(1), range(100))
     evaluate(run_id, range(100))

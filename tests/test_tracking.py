@@ -2,12 +2,15 @@
 
 import csv
 import io
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from mlflow.entities import Run
+from PIL import Image
 
 from tinyres.cli.main import main
 from tinyres.common.curves import write_curves
@@ -22,6 +25,7 @@ from tinyres.evaluation.uncertainty import compare
 from tinyres.models import build, save_model
 from tinyres.params import Reference
 from tinyres.tracking.address import tracking_uri
+from tinyres.tracking.inputs import images_of
 from tinyres.tracking.recorder import MLflowRecord
 from tinyres.tracking.store import WEIGHTS, Store
 
@@ -310,3 +314,103 @@ def test_a_disk_that_takes_nothing_either_is_told_and_stops_nothing(root, server
     assert last.startswith("warning: MLflow at ")
     assert "the training of net is not recorded" in last
     assert "its files are complete" in last
+
+
+DIGITS = Description(
+    "digits", ["0", "1"], None, (8, 8), {"train": 3, "validation": 0, "test": 2}, None, [0.5] * 3, [0.5] * 3,
+    {"train": "a" * 64, "validation": "c" * 64, "test": "b" * 64},
+)  # fmt: skip
+
+
+def inputs(run: Run) -> dict[str, tuple[str, str, int]]:
+    """The data sets of a run by their use: name, digest and number of images."""
+    return {
+        each.tags[0].value: (each.dataset.name, each.dataset.digest, json.loads(each.dataset.profile)["num_rows"])
+        for each in run.inputs.dataset_inputs
+    }
+
+
+DATA = {"training": ("digits-train", "a" * 12, 3), "test": ("digits-test", "b" * 12, 2)}
+
+
+def train_on_digits(model: Path, tags: dict[str, str]) -> None:
+    record = MLflowRecord("some", Training("net", "key", {"lr": 0.1}, DIGITS, "data's hash", "a machine"), tags)
+    record.finish(HISTORY, model)
+
+
+def test_a_run_names_its_data_and_says_in_a_sentence_what_it_is(root, monkeypatch):
+    monkeypatch.chdir(root)
+    (root / "data/raw").mkdir(parents=True)
+    (root / "data/raw/images.json").write_text(json.dumps({"passed_over": {"no image": 1234}}))
+    train_on_digits(saved_model(root), {"tinyres.stage": "train-net"})
+    store = Store.open("some")
+    (run,) = store.runs_with({})
+    assert inputs(run) == DATA
+    assert json.loads(run.inputs.dataset_inputs[0].dataset.profile)["passed_over"] == {"no image": 1234}
+    assert run.data.tags["mlflow.note.content"] == (
+        "**net**, trained by the stage `train-net` on 2 classes of digits: 3 training images, 2 test images. "
+        "Files passed over: no image: 1,234."
+    )
+    assert store.client.get_experiment(store.experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_what_was_kept_brings_its_data_and_its_pictures_once(root, server_down, server_back, monkeypatch):
+    monkeypatch.chdir(root)
+    train_on_digits(saved_model(root), {})
+    write_curves(root / "plots/history/net.csv", HISTORY)
+    (root / "params.yaml").write_text("lr: 0.1\n")
+    Image.new("RGB", (4, 3), (1, 2, 255)).save(root / "confusion_net.png")
+    record_results("some", {"net": {"test_accuracy": 0.5}}, [Path("confusion_net.png")], "evaluate", {}, ["confusion"])
+    twice = shutil.copytree(root / ".mlflow-spool", root / "saved")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server_back)
+    sync_command(monkeypatch)
+    shutil.copytree(twice, root / ".mlflow-spool", dirs_exist_ok=True)  # as if the process had been killed
+    sync_command(monkeypatch)
+    store = Store.open("some")
+    (run,) = store.runs_with({})
+    assert inputs(run) == DATA
+    places = [file.path for file in store.client.list_artifacts(run.info.run_id, "images")]
+    (picture,) = [place for place in places if place.endswith(".png")]
+    assert picture.startswith("images/confusion+step+1+")
+    with Image.open(store.client.download_artifacts(run.info.run_id, picture, str(root))) as image:
+        assert np.unique(np.asarray(image).reshape(-1, 3), axis=0).tolist() == [[1, 2, 255]]
+
+
+def test_a_spool_kept_by_the_code_before_runs_named_their_data_is_sent_whole(root, monkeypatch):
+    shutil.copytree(Path(__file__).parent / "spool_without_images", root / ".mlflow-spool")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/server/mlflow.db")
+    sync_command(monkeypatch)
+    assert not list((root / ".mlflow-spool").glob("[0-9]*"))
+    (run,) = stored(Store.open("some"))
+    assert run["status"] == "FINISHED"
+    assert run["curves"]["final/test_accuracy"] == [(1, 0.5, None)]
+    assert run["files"] == ["evaluate/table.md"]
+
+
+@pytest.mark.parametrize("first", ["with data", "without"])
+def test_a_training_goes_on_with_its_run_across_the_change(root, first):
+    """Code from before runs named their data makes the calls of `without`."""
+    model, store = saved_model(root), Store.open("some")
+    start = ("net", "key", {"lr": 0.1}, {})
+    begun = store.start_training_run(*start)
+    if first == "with data":
+        store.log_images(begun, images_of(DIGITS, {}))
+        assert store.start_training_run(*start) == begun
+        store.log_history(begun, HISTORY)
+        store.finish(begun)
+    else:
+        store.log_history(begun, HISTORY[:1])
+        train_on_digits(model, {})
+    (run,) = store.runs_with({}, status="FINISHED")
+    assert run.info.run_id == begun
+    assert inputs(run) == DATA
+    assert len(store.client.get_metric_history(begun, "train_loss")) == len(HISTORY)
+
+
+def test_an_experiment_of_an_earlier_version_gets_its_kind_when_something_is_written(root):
+    store = Store.open("some")
+    store.client.delete_experiment_tag(store.experiment_id, "mlflow.experimentKind")
+    Store.open("some", create=False)
+    assert "mlflow.experimentKind" not in store.client.get_experiment(store.experiment_id).tags
+    Store.open("some")
+    assert "mlflow.experimentKind" in store.client.get_experiment(store.experiment_id).tags

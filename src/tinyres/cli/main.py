@@ -4,6 +4,7 @@ import argparse
 
 from tinyres.cli.commands import (
     audit,
+    experiments,
     export,
     new_study,
     paper,
@@ -19,7 +20,21 @@ from tinyres.cli.commands import (
 from tinyres.cli.help import HelpfulParser, examples
 from tinyres.common.errors import told_in_one_sentence
 
-COMMANDS = (table, predict, audit, export, promote, reproduce, search, speed, paper, parameters, sync, new_study)
+COMMANDS = (
+    table,
+    experiments,
+    predict,
+    audit,
+    export,
+    promote,
+    reproduce,
+    search,
+    speed,
+    paper,
+    parameters,
+    sync,
+    new_study,
+)
 EXAMPLES = examples(
     "dvc repro                                  # the paper's study: fetch, train, evaluate, embed",
     "tinyres table                              # its table",

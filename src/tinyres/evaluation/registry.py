@@ -18,7 +18,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_
 from tinyres.common.model_folder import weights_hash
 from tinyres.evaluation.card_folder import CARDS, card_folder
 from tinyres.tracking.failures import never_in_the_way
-from tinyres.tracking.store import MODEL, WEIGHTS, Store, store_lock
+from tinyres.tracking.store import DESCRIPTION, FINAL, MODEL, WEIGHTS, Store, store_lock
 
 CHAMPION = "champion"
 TEST_IMAGES = "tinyres.test_images"  # tag of a run: hash of the test images that it was evaluated on
@@ -73,13 +73,26 @@ def _new_version(store: Store, run: Run) -> ModelVersion:
     if not logged:
         raise MlflowException(f"run {run.info.run_id} holds no model", RESOURCE_DOES_NOT_EXIST)
     try:
-        store.client.create_registered_model(name)
+        store.client.create_registered_model(
+            name, description=f"`{run.data.tags[MODEL]}`; the version to use is `models:/{name}@{CHAMPION}`."
+        )
     except MlflowException as error:
         if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
             raise
     tags = {RUN: run.info.run_id} | {tag: run.data.tags[tag] for tag in LEADS_BACK if tag in run.data.tags}
     source, model_id = logged[0].model_uri, logged[0].model_id  # a server asks for both
-    return store.client.create_model_version(name, source, run.info.run_id, tags, model_id=model_id)
+    return store.client.create_model_version(
+        name, source, run.info.run_id, tags, model_id=model_id, description=_described(run)
+    )
+
+
+def _described(run: Run) -> str:
+    """What was trained, as its run says, and how accurate it is."""
+    trained = run.data.tags.get(DESCRIPTION, f"**{run.data.tags[MODEL]}**.")
+    accuracy, size = run.data.metrics.get(FINAL + "test_accuracy"), run.data.tags.get(TEST_SIZE)
+    if accuracy is None or size is None:
+        return trained
+    return f"{trained} Test accuracy {100 * accuracy:.2f} % on {int(size):,} images."
 
 
 def name_of(store: Store, run: Run) -> str:

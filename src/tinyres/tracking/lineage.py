@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFLOW_SOURCE_TYPE
+
 PARAMS, PATCH = "lineage/params.yaml", "lineage/code.patch"
 COMMIT, CLEAN, STUDY, EXPERIMENT = "git.commit", "git.clean", "tinyres.study", "dvc.experiment"
 STAGE, DATA, COMMAND = "tinyres.stage", "tinyres.data", "tinyres.command"
@@ -34,11 +36,12 @@ def lineage_tags(stage: str, data_hash: str, environment: str | None) -> dict[st
     tags = {STAGE: stage, DATA: data_hash}
     if environment is not None:
         tags |= {COMMAND: shlex.join(["python", *sys.argv]), ENVIRONMENT: environment, PROCESSOR: processor_name()}
+        tags |= {MLFLOW_SOURCE_NAME: _script(), MLFLOW_SOURCE_TYPE: "LOCAL"}
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags[EXPERIMENT] = experiment
     commit = _line("rev-parse", "HEAD")
     if commit is not None:
-        tags[COMMIT] = commit
+        tags[COMMIT] = tags[MLFLOW_GIT_COMMIT] = commit
         tags[CLEAN] = str(not _uncommitted_code()).lower()
         tags[STUDY] = study() or "."
     return tags
@@ -102,6 +105,13 @@ def _project_folder() -> Path:
     """The folder of this project above the working folder; Git's repository may be a larger one."""
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if (folder / "src/tinyres").is_dir()), here)
+
+
+def _script() -> str:
+    """The running script as the project names it, `stages/train.py`: the same in every checkout."""
+    script = Path(sys.argv[0]).absolute()
+    project = _project_folder()
+    return script.relative_to(project).as_posix() if script.is_relative_to(project) else script.name
 
 
 def _git(*arguments: str, **variables: str) -> bytes | None:

@@ -11,10 +11,11 @@ from tinyres.common.model_folder import weights_hash
 from tinyres.common.training_record import Training
 from tinyres.params import Tracking
 from tinyres.tracking.failures import explain
-from tinyres.tracking.lineage import lineage_documents, lineage_tags
+from tinyres.tracking.inputs import described, images_of, passed_over_files
+from tinyres.tracking.lineage import STAGE, lineage_documents, lineage_tags
 from tinyres.tracking.recording import Recording, run_name
 from tinyres.tracking.spool import deliver, keep
-from tinyres.tracking.store import Store, now
+from tinyres.tracking.store import DESCRIPTION, Store, now
 from tinyres.tracking.system import system_metrics
 
 PAUSE_SECONDS = 2.0  # between two batches of curves: someone who watches sees no difference
@@ -61,7 +62,9 @@ class MLflowRecord:
         self, experiment: str, training: Training, tags: dict[str, str], documents: dict[str, str] | None = None
     ) -> None:
         self.experiment, self.training = experiment, training
-        self.tags, self.documents = tags, documents or {}
+        self.images = images_of(training.data, passed_over_files())
+        description = described(training.name, self.images, tags.get(STAGE, training.name))
+        self.tags, self.documents = {DESCRIPTION: description} | tags, documents or {}
         self.run_name, self.started = run_name(training.name), now()
         self.curves: list[EpochRecord] = []
         self.run: tuple[Store, str] | None = None
@@ -90,6 +93,7 @@ class MLflowRecord:
             params=self.training.params,
             tags=self.tags,
             documents=self.documents,
+            images=self.images,
             history=list(curves),
             weights=weights_hash(folder),
             model=folder,
@@ -128,4 +132,5 @@ class MLflowRecord:
             training.name, training.key, training.params, self.tags, self.run_name, self.started
         )
         store.log_texts(run_id, self.documents)
+        store.log_images(run_id, self.images)
         return store, run_id

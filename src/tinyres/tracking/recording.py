@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tinyres.common.curves import EpochRecord
 from tinyres.common.hashes import hash_value
 from tinyres.tracking.address import own_uri, tracking_uri
+from tinyres.tracking.inputs import Images
 from tinyres.tracking.store import WEIGHTS, Store, now
 
 RECORDING = "tinyres.recording"
@@ -23,6 +24,8 @@ class Results(BaseModel, frozen=True):
     files: list[Path]
     folder: str
     """Of the files, among the run's artifacts."""
+    pictures: dict[str, str] = {}
+    """Of the files, those that MLflow shows beside the same ones of other runs: their names by key."""
 
 
 class Recording(BaseModel):
@@ -38,6 +41,8 @@ class Recording(BaseModel):
     tags: dict[str, str]
     documents: dict[str, str]
     """Texts kept whole, by their place among the run's artifacts."""
+    images: list[Images] = []
+    """None where an earlier version of this code kept the recording."""
     history: list[EpochRecord]
     weights: str | None = None
     """Their hash; None where they are not kept."""
@@ -72,10 +77,14 @@ class Recording(BaseModel):
         if self.results is not None:
             store.log_files(run_id, self.results.files, self.results.folder)
             store.log_final(run_id, self.results.figures, self.results.tags, self.ended, self.results.folder)
+            places = {file.name: file for file in self.results.files}
+            pictures = {key: places[name] for key, name in self.results.pictures.items()}
+            store.log_pictures(run_id, pictures, self.results.folder)
 
     def _send_training(self, store: Store) -> str:
         run_id = store.start_training_run(self.name, self.key, self.params, self.tags, self.run_name, self.started)
         store.log_texts(run_id, self.documents)
+        store.log_images(run_id, self.images)
         store.log_history(run_id, [{"timestamp": self.ended / 1000} | record for record in self.history])
         if self.model is not None:
             store.log_model(run_id, self.model)

@@ -19,6 +19,8 @@ from mlflow.entities import LoggedModel, LoggedModelStatus, Metric, Param, Run, 
 from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+from PIL import Image
 
 from tinyres.common.atomic import replacing
 from tinyres.common.curves import EpochRecord
@@ -28,6 +30,7 @@ from tinyres.common.repository import project_root
 from tinyres.params import flat
 from tinyres.tracking.address import existing_uri, is_database, sqlite_file, sqlite_uri, tracking_uri
 from tinyres.tracking.failures import UnavailableError, explain
+from tinyres.tracking.inputs import Images
 
 MODEL, TRAINING, WEIGHTS = "tinyres.model", "tinyres.training", "tinyres.weights"
 SERVING_NEEDS = ("mlflow", "numpy", "pydantic", "ruamel.yaml", "safetensors", "torch", "torchvision")
@@ -40,6 +43,8 @@ ARTIFACT_ADDRESSES = (  # tables and columns of MLflow's database
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
+DESCRIPTION = MLFLOW_RUN_NOTE
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on the runs, not on language models' traces
 RESULTS = "tinyres.results"  # tag of an experiment: how many results it has taken
 FINAL = "final/"  # prefix of metrics that `evaluate` adds, apart from the curves of the same names
 
@@ -76,7 +81,7 @@ class Store:
             found = client.get_experiment_by_name(experiment)
             if found is None and create:
                 place = (project_root() / ARTIFACTS / experiment).as_uri() if is_database(tracking_uri()) else None
-                return cls(client, client.create_experiment(experiment, artifact_location=place))
+                return cls(client, client.create_experiment(experiment, artifact_location=place, tags=KIND))
         if found is None:
             names = ", ".join(sorted(each.name for each in client.search_experiments())) or "none"
             raise UserError(f"MLflow has no experiment {experiment!r}; it has: {names}. Choose with --experiment.")
@@ -85,6 +90,8 @@ class Store:
                 f"The MLflow experiment {experiment!r} was deleted; restore it in the UI, "
                 "or choose another name with -S tracking.experiment=…"
             )
+        for name in KIND.keys() - found.tags.keys() if create else ():  # made by an earlier version
+            client.set_experiment_tag(found.experiment_id, name, KIND[name])
         return cls(client, found.experiment_id)
 
     def runs_with(self, tags: Mapping[str, str], status: str | None = None) -> list[Run]:
@@ -199,6 +206,32 @@ class Store:
         """Store texts among the run's artifacts, by their place there; those that are there are replaced."""
         for place, text in texts.items():
             self.client.log_text(run_id, text, place)
+
+    def log_images(self, run_id: str, images: Sequence[Images]) -> None:
+        """Name the data sets that a run learns from and is tested on; those that are named already are not doubled."""
+        if images:
+            self.client.log_inputs(run_id, datasets=[each.as_input() for each in images])
+
+    def log_pictures(self, run_id: str, pictures: Mapping[str, Path], folder: str) -> None:
+        """Store picture files under keys, by which MLflow shows them beside those of other runs; each once.
+
+        Their step is the number of the stage's newest results, as that of the figures.
+
+        Args:
+            run_id: the run, which has these results.
+            pictures: files by key.
+            folder: the stage that made them.
+        """
+        if not pictures:
+            return
+        step = int(self.client.get_run(run_id).data.tags.get(order_tag(folder), 0))
+        there = {Path(file.path).name for file in self.client.list_artifacts(run_id, "images")}
+        for key, file in pictures.items():
+            if any(name.startswith(f"{key}+step+{step}+") for name in there):
+                continue
+            with Image.open(file) as picture:
+                pixels = np.asarray(picture.convert("RGB"))  # whole numbers, which MLflow stores as they are
+            self.client.log_image(run_id, pixels, key=key, step=step, synchronous=True)
 
     def log_model(self, run_id: str, folder: Path) -> None:
         """Store a model folder as an MLflow model: images N×H×W×3 of whole numbers from 0 to 255 in, class
