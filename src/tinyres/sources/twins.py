@@ -1,7 +1,7 @@
 """Twins: pairs of images that are the same photograph, to the last pixel or otherwise processed.
 
 <folder>/pairs.csv     the pairs, with the images' numbers in the source and their rows in the subset
-<folder>/summary.json  how many there are by splits, kind and agreement of labels, and what was not searched
+<folder>/remarks.json  sentences on what was not searched
 """
 
 import csv
