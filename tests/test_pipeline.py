@@ -106,7 +106,7 @@ def test_the_model_in_mlflow_takes_stored_images_and_agrees_with_evaluate(applie
 def test_the_model_in_mlflow_holds_a_copy_of_its_card(applied, tmp_path):
     mlflow.set_tracking_uri(f"sqlite:///{applied.folder}/mlflow.db")
     model_id = runs_of(applied)["modified"].outputs.model_outputs[0].model_id
-    copy = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}/cards/modified", dst_path=str(tmp_path)))
+    copy = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=str(tmp_path))) / "cards/modified"
     for name in ("README.md", "temperature.json"):
         assert (copy / name).read_text() == applied.read(f"cards/modified/{name}")
 

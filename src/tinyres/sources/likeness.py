@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyres.common.dataset import Images
-from tinyres.common.pixels import BLUE, GREEN, RED
 
 Floats = NDArray[np.float32]
 
+GREY = np.array([0.2989, 0.587, 0.114], np.float32)  # of red, green and blue, as in `common.pixels`, which needs torch
 SIDE = 32  # pixels of a thumbnail
 CELLS, DIRECTIONS = 8, 8  # of the descriptor: cells along each side, directions of the gradient
 LARGEST = 0.15  # of a descriptor's unit length, so that one strong edge does not outweigh the rest
@@ -29,7 +29,7 @@ UNDECIDED = 0.75  # a coarse correlation below which the fine level cannot reach
 def thumbnails(images: Images) -> Floats:
     """Return grey thumbnails (N×32×32, 0 to 255) of images (uint8, N×H×W×3)."""
     height, width = images.shape[1:3]
-    grey = images.astype(np.float32) @ np.array([RED, GREEN, BLUE], np.float32)
+    grey = images.astype(np.float32) @ GREY
     if (height, width) == (SIDE, SIDE):
         return grey
     return _both_axes(grey, _resampling(height, SIDE), _resampling(width, SIDE))
