@@ -43,13 +43,13 @@ quickstart: setup  ## the whole pipeline on handwritten digits, in an experiment
 	@echo "  dvc exp show                 the experiment beside the workspace"
 	@echo "  dvc exp apply quickstart     its files: metrics/, plots/, models/ (git stash brings yours back)"
 
-repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU cores: about half a day)
+repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU cores: about 7 hours)
 	@dvc repro
 
-test: setup  ## the tests, on real DVC and MLflow, but for the slowest (about 10 minutes)
+test: setup  ## the tests, on real DVC and MLflow, but for the slowest (about 13 minutes)
 	@$(PYTEST) -m 'not slow'
 
-test-all: setup  ## all tests, as CI runs them (about 35 minutes)
+test-all: setup  ## all tests, as CI runs them (about 40 minutes)
 	@$(PYTEST)
 
 lint: setup  ## ruff and mypy
