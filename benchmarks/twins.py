@@ -1,8 +1,8 @@
 """Near twins of CIFAR-100 against people's judgements: `python -m benchmarks.twins LIST`, in the study's folder.
 
 LIST is `duplicates_cifar100.csv`, or rows of it, from the repository cvjena/cifair (Barz and Denzler, 2020,
-arXiv:1902.00423); it stays outside of this project. Test images whose number is a multiple of four served to choose the
-threshold; those with another even number are for the report.
+arXiv:1902.00423); it stays outside of this project. Test images with an even number served to design the search, and
+those whose number is a multiple of four to choose the threshold.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from tinyres.sources.twins import THRESHOLD
 
 RESULTS = Path(__file__).parent / "twins.json"
 NEAR = 1  # the largest judgement that is the same photograph: 0 exact, 1 near, 2 another photograph
-PARTS = {"to choose the threshold": 0, "to report": 2}  # the test image's number modulo four
+PARTS = {"multiples of four": 0, "other even numbers": 2}  # the test image's number modulo four
 THRESHOLDS = (THRESHOLD, 0.92, 0.94, 0.96, 0.98)
 
 
