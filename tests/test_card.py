@@ -1,6 +1,7 @@
 """A model's card is made from its results, and Hugging Face's metadata in it are read back."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,23 @@ def test_the_recipe_is_the_trainings(card):
     block = re.search(r"## Recipe\n\n```yaml\n(.*?)```", card, re.DOTALL)
     assert block is not None
     assert yaml.safe_load(block[1]) == TRAINING["params"]
+
+
+def test_its_command_finds_the_commit_that_holds_it_and_a_commit_does_not_change_it(study, card, assessment):
+    def git(*arguments: str) -> str:
+        author = ["-c", "user.email=tests@example.org", "-c", "user.name=tests"]
+        return subprocess.run(["git", *author, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    git("add", "cards")
+    git("commit", "-qm", "results")
+    holds_it = git("rev-parse", "HEAD")
+    git("commit", "-qm", "later", "--allow-empty")
+    command = re.search(r"git checkout \$\(git (log .*)\)\n", card)
+    assert command is not None
+    assert git(*command[1].split()) == holds_it
+    write_card(Path("models/net"), DATA, assessment.figures(), assessment, "Python 3, torch 2")
+    assert git("status", "--porcelain", "cards") == ""
 
 
 def test_three_lines_load_the_model_and_use_it(card):

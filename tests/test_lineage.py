@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from pipeline import Clone
 from tinyres.params import parse_yaml
 from tinyres.params.overrides import overrides
-from tinyres.tracking.lineage import PROCESSOR, last_change, lineage_tags
+from tinyres.tracking.lineage import PROCESSOR, lineage_tags
 
 CPUINFO = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
 STAGE = "train-baseline"
@@ -52,25 +52,6 @@ def test_what_is_the_same_is_not_named():
     after = {"lr": 0.01, "seed": 0, "models": {"a": {"stem": {"kernel": 3}, "name": "cnn"}}, "classes": ["one", "two"]}
     assert overrides(before, after) == ["classes=[one,two]", "lr=0.01", "models.a.stem={kernel:3}"]
     assert overrides(after, before) == ["classes=all", "lr=0.1", "~models.a.stem", "+models.a.stem=null"]
-
-
-def test_results_in_a_commit_are_no_change_of_the_code(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert last_change() is None
-
-    def commit(file: str) -> str:
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_text(file)
-        subprocess.run(["git", "add", "."], check=True)
-        author = ["-c", "user.email=tests@example.org", "-c", "user.name=tests"]
-        subprocess.run(["git", *author, "commit", "-qm", file], check=True)
-        return subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
-
-    subprocess.run(["git", "init", "-q"], check=True)
-    for file in ("params.yaml", "dvc.yaml", "src/tinyres/new.py", "stages/new.py"):
-        changed = commit(file)
-        commit(f"metrics/after_{Path(file).stem}_{Path(file).parts[0]}.json")
-        assert last_change() == changed
 
 
 @pytest.mark.skipif("model name" not in CPUINFO, reason="the system does not name its processor in /proc/cpuinfo")

@@ -20,7 +20,7 @@ from tinyres.evaluation.complexity import multiply_accumulates
 from tinyres.evaluation.known_data import known_data
 from tinyres.evaluation.tables import accuracy_table, classification_table
 from tinyres.models import count_parameters, load_model
-from tinyres.tracking.lineage import last_change, study
+from tinyres.tracking.lineage import study
 
 WORST = 5  # classes that the limits name
 HUB_METRICS = {"test_accuracy": "accuracy", "test_top5": "top5_accuracy", "test_loss": "loss", "test_ece": "ece"}
@@ -180,17 +180,19 @@ def recipe(description: ModelDescription) -> str:
 
 
 def how_it_was_made(model: Path | str, environment: str) -> str:
-    """Return the commands that make the model again, and by what it is recognised."""
-    commit = last_change()
-    checkout = [f"git checkout {commit}"] if commit else []
+    """Return the commands that make the model again, and by what it is recognised.
+
+    The commit is not named, but found by the weights: an output that held it would change whenever it is committed.
+    """
+    weights = weights_hash(model)
     folder = study() or "."
-    enter = [f"cd {folder}"] if folder != "." else []
-    commands = "\n".join([*checkout, *enter, "dvc repro evaluate"])
+    enter = [] if folder == "." else [f"cd {folder}"]
+    commands = "\n".join([f"git checkout $(git log -1 --format=%H -S {weights})", *enter, "dvc repro evaluate"])
     return (
         f"```console\n{commands}\n```\n\n"
-        "The commit is the last one that changed code, graph or parameters. Where its `params.yaml` differs from the "
+        "The first command finds the commit with these results. Where its `params.yaml` differs from the "
         "[recipe](#recipe), the recipe is what was used.\n\n"
-        f"- SHA-256 of the weights: `{weights_hash(model)}`\n"
+        f"- SHA-256 of the weights: `{weights}`\n"
         f"- evaluated with {environment}; `requirements.lock` lists every package"
     )
 

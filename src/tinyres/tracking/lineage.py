@@ -47,15 +47,6 @@ def lineage_tags(stage: str, data_hash: str, environment: str | None) -> dict[st
     return tags
 
 
-def last_change() -> str | None:
-    """The commit that last changed code, graph or parameters; None where there is no Git.
-
-    Unlike HEAD it stays the same when results are committed, so a file that names it does too.
-    """
-    code = [str(_project_folder() / name) for name in CODE]
-    return _line("rev-list", "-1", "HEAD", "--", *code, "dvc.yaml", "params.yaml") or None
-
-
 def study() -> str | None:
     """The study's folder in the repository, `.` for its root; None where there is no Git."""
     prefix = _line("rev-parse", "--show-prefix")
