@@ -89,7 +89,7 @@ def main(names: list[str]) -> None:
     if params.evaluate.temperature and data.validation_from:
         for name in names:
             temperature = temperature_of(name, params.evaluate, machine)
-            results[name] |= scaled_figures(logits[name][-len(test) :], test.labels, temperature)
+            results[name] |= scaled_figures(tested[name], test.labels, temperature)
     for name in names:
         write_temperature(Path("models") / name, results[name].get("temperature", 1.0))
     difference = difference_of_two(list(assessments.values()))
