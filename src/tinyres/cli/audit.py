@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from tinyres.figures.trust import plot_suspects, plot_twins
 from tinyres.sources.folder_layout import find_images
 from tinyres.sources.image_folder import in_one_sentence
 from tinyres.sources.photographs import decode
-from tinyres.sources.twins import COLUMNS, find_twins, not_searched, write_twins
+from tinyres.sources.twins import COLUMNS, find_twins, not_searched
 
 SHOWN = 10  # pairs and labels in the text
 PICTURE = (64, 64)  # pixels to which pictures are brought before they are compared
@@ -104,10 +103,10 @@ def audit_pictures(folder: Path) -> Audit:
     remarks = not_searched(splits)
     if unreadable:
         remarks.append(in_one_sentence(unreadable, sum(map(len, files.values())) + len(unreadable), folder))
-    with tempfile.TemporaryDirectory() as place:
-        numbers = {name: np.arange(len(split)) for name, split in splits.items()}
-        write_twins(Path(place) / "twins", find_twins(splits), numbers, remarks)
-        pairs = read_twins(Path(place) / "twins")
+    pairs = [
+        TwinPair(each.splits, each.rows, each.rows, each.kind, each.score, each.labels_agree)
+        for each in find_twins(splits)
+    ]
     return Audit(classes, splits, pairs, remarks, None, [], files)
 
 
@@ -187,7 +186,7 @@ def _suspects(audit: Audit, suspects: Suspects) -> list[dict[str, Any]]:
             "likely": audit.classes[likely],
             "margin": float(margin),
         }
-        for place, (row, likely, margin) in enumerate(zip(suspects.rows, suspects.likely, suspects.margin, strict=True))
+        for row, likely, margin in zip(suspects.rows, suspects.likely, suspects.margin, strict=True)
     ]
 
 
