@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # the package beside this script
@@ -82,23 +83,16 @@ def main(names: list[str]) -> None:
     reference = comparable(params.evaluate.reference, data)
 
     superclasses = Superclasses.of(data.superclasses)
-    results = {name: single_figures(each, superclasses) for name, each in assessments.items()}
-    if len(every) > len(test):
-        for name, each in on_every.items():
-            results[name]["test_accuracy_all"] = each.accuracy
-    if params.evaluate.temperature and data.validation_from:
-        for name in names:
-            temperature = temperature_of(name, params.evaluate, machine)
-            results[name] |= scaled_figures(tested[name], test.labels, temperature)
-    for name in names:
-        write_temperature(Path("models") / name, results[name].get("temperature", 1.0))
-    difference = difference_of_two(list(assessments.values()))
     twins, suspects = read_twins(TWINS), suspects_among(test, tested)
     correct = {name: each.correct for name, each in assessments.items()}
     remaining, difference_there = scores_without(correct, TestTwins.of(twins, len(test)), suspects)
-    results = {name: values | remaining[name] for name, values in results.items()}
-    if difference:
-        difference |= difference_there
+    results = {
+        name: single_figures(assessments[name], on_every[name], superclasses)
+        | scaled(name, tested[name], test.labels, data, params.evaluate, machine)
+        | remaining[name]
+        for name in names
+    }
+    difference = difference_of_two(list(assessments.values())) | difference_there
     write_json(METRICS / "evaluate.json", results | ({"difference": difference} if difference else {}))
     figures = {name: end_of_training(name) | values for name, values in results.items()}
     write_json(METRICS / "summary.json", summary(figures, difference))
@@ -131,10 +125,31 @@ def logits_by(name: str, images: Split, evaluate: Evaluate, machine: Machine) ->
     return logits_of(machine.prepare(classifier), pixels, evaluate.batch_size, machine).numpy()
 
 
-def temperature_of(name: str, evaluate: Evaluate, machine: Machine) -> float:
-    """Fit the temperature of a network's softmax on the validation images."""
-    validation = read_split(SUBSET / "validation")
-    return fit_temperature(logits_by(name, validation, evaluate, machine), validation.labels)
+def scaled(
+    name: str,
+    logits: Logits,
+    labels: NDArray[np.int64],
+    data: Description,
+    evaluate: Evaluate,
+    machine: Machine,
+) -> dict[str, float]:
+    """Fit a network's temperature if the study asks for it, write it beside the card, and return what it changes.
+
+    Args:
+        name: The model.
+        logits: Its logits on the test images (N×K).
+        labels: The labels of the test images (N).
+        data: The description of the data set; the temperature is fitted on its validation images, if it has any.
+        evaluate: The parameters of the evaluation.
+        machine: Where the network runs.
+    """
+    figures: dict[str, float] = {}
+    if evaluate.temperature and data.validation_from:
+        validation = read_split(SUBSET / "validation")
+        temperature = fit_temperature(logits_by(name, validation, evaluate, machine), validation.labels)
+        figures = scaled_figures(logits, labels, temperature)
+    write_temperature(Path("models") / name, figures.get("temperature", 1.0))
+    return figures
 
 
 def suspects_among(test: Split, logits: dict[str, Logits]) -> Suspects:
@@ -168,8 +183,12 @@ def comparable(reference: Reference | None, data: Description) -> Reference | No
     return None
 
 
-def single_figures(assessment: Assessment, superclasses: Superclasses | None) -> dict[str, float]:
-    return assessment.figures() | (superclasses.figures(assessment.confusion) if superclasses else {})
+def single_figures(on_test: Assessment, on_every: Assessment, superclasses: Superclasses | None) -> dict[str, float]:
+    """Return a network's metrics on the test images, and its accuracy with validation images taken from these."""
+    figures = on_test.figures() | (superclasses.figures(on_test.confusion) if superclasses else {})
+    if len(on_every.labels) > len(on_test.labels):
+        figures["test_accuracy_all"] = on_every.accuracy
+    return figures
 
 
 def difference_of_two(assessments: list[Assessment]) -> dict[str, float]:

@@ -140,7 +140,7 @@ def how_to_load(model: Path | str, description: ModelDescription) -> str:
     answer = f"float32 N×{len(description.classes)}"
     return (
         "```python\n"
-        "from tinyres.cli.serving import ServedModel\n"
+        "from tinyres.cli.serving import ServedModel\n\n"
         f'model = ServedModel("{Path(model).as_posix()}")\n'
         f"probabilities = model.predict(images)  # uint8 N×{height}×{width}×3, RGB; {answer}\n"
         "```\n\n"
