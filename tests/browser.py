@@ -1,4 +1,4 @@
-"""The MLflow UI in a browser that nobody sees. Pages are known by the words on them, not by how they are built.
+"""The MLflow UI and other pages in a browser that nobody sees; known by the words on them, not by how they are built.
 
 `PYTHONPATH=src python tests/browser.py` takes the pictures in docs/ of this repository's quickstart.
 """
@@ -73,7 +73,7 @@ class Browser:
 
     @classmethod
     @contextmanager
-    def on(cls, address: str, width: int = 1300, height: int = 2400) -> Iterator["Browser"]:
+    def on(cls, address: str, width: int = 1300, height: int = 2400, *, offline: bool = False) -> Iterator["Browser"]:
         """Open a window; charts are drawn when they come into view, so it is a high one."""
         from selenium import webdriver
 
@@ -83,6 +83,8 @@ class Browser:
         # As with a mouse: without one, the tools of a chart always lie on it.
         options.add_argument("--blink-settings=primaryHoverType=2,availableHoverTypes=2")
         options.add_argument(f"--window-size={width},{height}")
+        if offline:
+            options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
         options.binary_location = next(filter(None, map(shutil.which, BROWSERS)))
         driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which(*DRIVERS)))
         try:

@@ -9,6 +9,7 @@ from tinyres.cli.commands import (
     new_study,
     paper,
     parameters,
+    plots,
     predict,
     promote,
     reproduce,
@@ -23,6 +24,7 @@ from tinyres.common.errors import told_in_one_sentence
 COMMANDS = (
     table,
     experiments,
+    plots,
     predict,
     audit,
     export,

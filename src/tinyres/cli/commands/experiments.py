@@ -27,12 +27,9 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print a line for each experiment, in columns of one width."""
     from tinyres.cli.experiments import experiments_of, shown_by_dvc
-    from tinyres.common.errors import UserError
-    from tinyres.common.repository import project_root
+    from tinyres.cli.study import study_folder
 
-    root, study = project_root(), arguments.study.rstrip("/") or "."
-    if not (root / study / "dvc.yaml").is_file():
-        raise UserError(f"{study} is no study; name a folder with a dvc.yaml, as studies/aquatic_mammals.")
+    root, study = study_folder(arguments.study)
     columns, rows = experiments_of(shown_by_dvc(root), study)
     lines = [columns, *([row.get(column, "-") for column in columns] for row in rows)]
     widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
