@@ -1,7 +1,9 @@
-"""The command line: what `--help` prints."""
+"""The command line: what `--help` prints, and what a table imports, which is most of its time."""
 
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -54,3 +56,15 @@ def test_the_help_of_the_whole_shows_every_command_and_examples(capsys):
         parser().parse_args(words[1:])
     assert last[-1] == "--help"
     assert last[1] in NAMES
+
+
+def test_a_table_imports_no_network_and_of_the_statistics_only_functions():
+    script = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from tinyres.evaluation import comparison, tables, uncertainty\n"
+        "uncertainty.mean_interval(np.array([1.0, 2.0]))\n"
+        "print(*sorted({'mlflow', 'torch', 'torchvision', 'matplotlib', 'scipy.stats'} & set(sys.modules)))\n"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == ["mlflow"]

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 LEVEL = 0.95
 RESAMPLES = 100_000  # random variation then moves the ends of an interval by about 0.2 % of its width
@@ -32,7 +33,7 @@ def wilson_interval(successes: int, count: int) -> tuple[float, float]:
 
     E. B. Wilson, 1927, doi:10.1080/01621459.1927.10502953.
     """
-    from scipy.stats import binomtest  # a second of imports, which most readers of results do without
+    from scipy.stats import binomtest  # a second of imports, which `tinyres table` does without
 
     interval = binomtest(successes, count).proportion_ci(LEVEL, method="wilson")
     return float(interval.low), float(interval.high)
@@ -96,11 +97,9 @@ def paired_difference(first: Correct, second: Correct) -> Estimate:
     A. Agresti and Y. Min, "Simple improved confidence intervals for comparing matched proportions", 2005 (the interval
     called Wald+2), doi:10.1002/sim.1781.
     """
-    from scipy.stats import norm  # as above
-
     count, only_first, only_second = len(first), int((first & ~second).sum()), int((second & ~first).sum())
     lost, gained = (only_first + 0.5) / (count + 2), (only_second + 0.5) / (count + 2)
-    half = float(norm.ppf((1 + LEVEL) / 2)) * ((lost + gained - (gained - lost) ** 2) / (count + 2)) ** 0.5
+    half = float(ndtri((1 + LEVEL) / 2)) * ((lost + gained - (gained - lost) ** 2) / (count + 2)) ** 0.5
     low, high = max(-1.0, gained - lost - half), min(1.0, gained - lost + half)
     return Estimate((only_second - only_first) / count, low, high)
 
@@ -130,7 +129,5 @@ def mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     """
     if len(values) < 2:
         raise ValueError("the interval of a mean needs two values or more")
-    from scipy.stats import t  # as above
-
-    half = float(t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
     return float(values.mean()) - half, float(values.mean()) + half
