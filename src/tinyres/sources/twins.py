@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyres.common.atomic import replacing
-from tinyres.common.dataset import Split
+from tinyres.common.dataset import Images, Split
 from tinyres.sources.likeness import Floats, descriptors, mirrored, similarity, thumbnails
 
 Rows = NDArray[np.intp]
@@ -25,7 +25,7 @@ THRESHOLD = 0.9  # of the score of near twins; chosen on CIFAR-100 by benchmarks
 NEAREST = 3  # images that are looked at for each image of the smaller split, in either orientation
 ALIKE = 0.65  # the least product of descriptors for which the pixels are compared
 AXES = 128  # of the descriptors' 512, those along which they vary most
-SAMPLE = 20_000  # descriptors from which the axes are found
+SAMPLE = 20_000  # images from whose descriptors the axes are found
 TILE = 512  # queries at a time
 SEARCHED_WITHIN = 100_000  # images: beyond, near twins inside a split would take hours (the time grows as the square)
 SMALLEST = 16  # pixels: in smaller images two of the same kind cannot be told from one twice
@@ -94,11 +94,10 @@ def _near_twins(splits: Mapping[str, Split]) -> Iterator[Twin]:
     splits = {name: split for name, split in splits.items() if len(split)}
     if not splits or min(next(iter(splits.values())).images.shape[1:3]) < SMALLEST:
         return
-    vectors = {name: descriptors(split.images) for name, split in splits.items()}
-    axes = _principal_axes(list(vectors.values()))
-    turned = {name: _unit(mirrored(each) @ axes) for name, each in vectors.items()}
-    straight = {name: _unit(each @ axes) for name, each in vectors.items()}
-    del vectors
+    axes = _principal_axes([split.images for split in splits.values()])
+    straight, turned = {}, {}
+    for name, split in splits.items():
+        straight[name], turned[name] = _described(split.images, axes)
     for first, second in combinations_with_replacement(splits, 2):
         if first == second and len(splits[first]) > SEARCHED_WITHIN:
             continue
@@ -148,11 +147,21 @@ def _alike(queries: Floats, vectors: Floats, within: bool) -> Rows:
     return np.unique(np.sort(found, axis=1) if within else found, axis=0)
 
 
-def _principal_axes(vectors: Sequence[Floats]) -> Floats:
+def _principal_axes(images: Sequence[Images]) -> Floats:
     """Return the axes (512×128) along which descriptors vary most, from an even sample of them."""
-    step = max(1, sum(len(each) for each in vectors) // SAMPLE)
-    sample = np.concatenate([each[::step] for each in vectors])
+    step = -(-sum(len(each) for each in images) // SAMPLE)
+    sample = descriptors(np.concatenate([each[::step] for each in images]))
     return np.linalg.eigh(sample.T @ sample)[1][:, -AXES:]
+
+
+def _described(images: Images, axes: Floats) -> tuple[Floats, Floats]:
+    """Return the descriptors (N×128) along the axes, of the images and of their mirrored copies."""
+    straight, turned = (np.empty((len(images), AXES), np.float32) for _ in range(2))
+    for start in range(0, len(images), TILE):
+        rows = slice(start, start + TILE)
+        vectors = descriptors(images[rows])
+        straight[rows], turned[rows] = _unit(vectors @ axes), _unit(mirrored(vectors) @ axes)
+    return straight, turned
 
 
 def _unit(vectors: Floats) -> Floats:
