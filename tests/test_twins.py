@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from tinyres.common.dataset import Split
+from tinyres.sources import twins
 from tinyres.sources.twins import GROUP, find_twins, not_searched, write_twins
 
 Picture = NDArray[np.uint8]
@@ -78,17 +79,31 @@ def test_a_twin_inside_a_split_is_found_once(planted):
     assert [each.rows for each in find_twins({"train": split(pictures)})] == [(3, 7)]
 
 
+def test_memory_for_many_alike_images_costs_no_twin(planted, monkeypatch):
+    whole = find_twins(planted)
+    monkeypatch.setattr(twins, "ALIKE", 0.0)
+    monkeypatch.setattr(twins, "MANY", 10)
+    monkeypatch.setattr(twins, "TILE", 4)
+    monkeypatch.setattr(twins, "WIDE", 8)
+    assert find_twins(planted) == whole
+
+
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_images(count):
     images = scenes(2)[:count, 6:38, 6:38]
     assert find_twins({"train": split(images), "test": split(images[:0])}) == []
 
 
+def test_of_many_equal_images_no_pair_is_near():
+    equal = split(np.repeat(scenes(1)[:, 6:38, 6:38], GROUP + 5, axis=0))
+    assert {(each.rows[0], each.kind) for each in find_twins({"train": equal})} == {(0, "exact")}
+
+
 def test_images_of_one_colour_are_a_sentence_and_not_a_million_pairs():
     flat = split(np.full((1500, 32, 32, 3), 7, np.uint8))
-    twins = find_twins({"train": flat})
-    assert len(twins) == 1499
-    assert {each.rows[0] for each in twins} == {0}
+    pairs = find_twins({"train": flat})
+    assert len(pairs) == 1499
+    assert {each.rows[0] for each in pairs} == {0}
     assert not_searched({"train": flat}) == [
         f"Of more than {GROUP} equal images (there are up to 1,500), each is paired with the first alone."
     ]

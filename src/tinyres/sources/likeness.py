@@ -19,11 +19,11 @@ SIDE = 32  # pixels of a thumbnail
 CELLS, DIRECTIONS = 8, 8  # of the descriptor: cells along each side, directions of the gradient
 LARGEST = 0.15  # of a descriptor's unit length, so that one strong edge does not outweigh the rest
 BATCH = 100  # images or pairs at a time, so that they stay in the cache
-LEVELS = ((16, 1.0, 8), (32, 1.2, 6))  # of the alignment: side and blur in pixels, and steps
+LEVELS = ((16, 1.0, 4), (32, 1.2, 5))  # of the alignment: side and blur in pixels, and steps
 DAMPING = 0.5  # added to the normal equations, so that an image without structure along one axis stays where it is
 WITHIN = 1.6  # the largest scale, and the inverse of the smallest
 FLOOR = 0.5  # of a variance, in squared levels of 0 to 255, so that rounding is not taken for structure
-UNDECIDED = 0.75  # a coarse correlation below which the fine level cannot reach a twin's score
+UNDECIDED = 0.85  # a coarse correlation below which no twin was seen
 
 
 def thumbnails(images: Images) -> Floats:
@@ -114,9 +114,9 @@ def _align(fixed: Floats, moving: Floats, place: Floats, steps: int) -> Floats:
         laid = _standardised(laid, inside)
         left = (_standardised(fixed, inside) - laid) * inside
         down, across = (each * inside for each in _gradients(laid))
-        slopes = np.stack([across, across * away, down, down * away[:, None]], axis=1).reshape(len(fixed), 4, -1)
+        slopes = np.stack([across, across * away, down, down * away[:, None]], axis=1).reshape(-1, 4, side * side)
         normal = slopes @ slopes.transpose(0, 2, 1) + DAMPING * np.eye(4, dtype=np.float32)
-        step = np.linalg.solve(normal, slopes @ left.reshape(len(fixed), -1, 1))[:, :, 0].clip(-1.5, 1.5)
+        step = np.linalg.solve(normal, slopes @ left.reshape(-1, side * side, 1))[:, :, 0].clip(-1.5, 1.5)
         step *= place[:, [1, 1, 3, 3]]
         step[:, 1::2] /= half
         place = place + step

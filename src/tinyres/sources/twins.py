@@ -26,7 +26,8 @@ NEAREST = 3  # images that are looked at for each image of the smaller split, in
 ALIKE = 0.65  # the least product of descriptors for which the pixels are compared
 AXES = 128  # of the descriptors' 512, those along which they vary most
 SAMPLE = 20_000  # images from whose descriptors the axes are found
-TILE = 512  # queries at a time
+TILE, WIDE = 512, 4096  # queries, and vectors, that are multiplied at a time
+MANY = 1_000_000  # pairs among which the nearest are sought before there are more
 SEARCHED_WITHIN = 100_000  # images: beyond, near twins inside a split would take hours (the time grows as the square)
 SMALLEST = 16  # pixels: in smaller images two of the same kind cannot be told from one twice
 GROUP = 20  # equal images of which every pair is listed; of more, each is paired with the first
@@ -52,8 +53,7 @@ class Twin:
 def find_twins(splits: Mapping[str, Split]) -> list[Twin]:
     """Find the twins inside each split and across each two of them: exact ones first, then near ones by score."""
     exact = list(_exact_twins(splits))
-    known = {(each.splits, each.rows) for each in exact}
-    near = [each for each in _near_twins(splits) if (each.splits, each.rows) not in known]
+    near = [each for each in _near_twins(splits) if not _equal(splits, each)]
     return exact + sorted(near, key=lambda each: (-each.score, each.splits, each.rows))
 
 
@@ -88,6 +88,11 @@ def _exact_twins(splits: Mapping[str, Split]) -> Iterator[Twin]:
         for (first, row), (second, other) in pairs:
             agree = bool(splits[first].labels[row] == splits[second].labels[other])
             yield Twin((first, second), (row, other), EXACT, 1.0, agree)
+
+
+def _equal(splits: Mapping[str, Split], twin: Twin) -> bool:
+    first, second = (splits[split].images[row] for split, row in zip(twin.splits, twin.rows, strict=True))
+    return np.array_equal(first, second)
 
 
 def _near_twins(splits: Mapping[str, Split]) -> Iterator[Twin]:
@@ -131,20 +136,45 @@ def _near_pairs(
 
 
 def _alike(queries: Floats, vectors: Floats, within: bool) -> Rows:
-    """Return the pairs of rows (M×2) of each query and its nearest vectors; within a split the smaller row first."""
-    pairs = []
-    for start in range(0, len(queries), TILE):
-        products = queries[start : start + TILE] @ vectors.T
-        here = np.arange(len(products))
-        if within:
-            products[here, start + here] = -1
-        for _ in range(min(NEAREST, len(vectors))):
-            best = products.argmax(axis=1)
-            near = products[here, best] >= ALIKE
-            pairs.append(np.stack([start + here[near], best[near]], axis=1))
-            products[here, best] = -1
-    found = np.concatenate(pairs)
-    return np.unique(np.sort(found, axis=1) if within else found, axis=0)
+    """Return the pairs of rows (M×2) of each query and its nearest vectors; within a split the smaller row first.
+
+    Within a split each product is computed once and counts for both rows. Memory is bounded: when many pairs are alike,
+    those that others have already outdone are dropped on the way, and less alike ones are not taken any more.
+    """
+    pairs, products = np.empty((0, 2), np.intp), np.empty(0, np.float32)
+    floors = np.full(len(queries), ALIKE, np.float32)  # what a pair needs to be among a row's nearest
+    for rows, others in _blocks(len(queries), len(vectors), within):
+        block = queries[rows] @ vectors[others].T
+        needed = np.minimum(floors[rows, None], floors[others]) if within else floors[rows, None]
+        here, there = np.divmod(np.flatnonzero(block > needed), block.shape[1])
+        found = np.stack([here + rows.start, there + others.start], axis=1)
+        new = found[:, 0] < found[:, 1] if within else np.ones(len(found), bool)
+        pairs = np.concatenate([pairs, found[new]])
+        products = np.concatenate([products, block[here[new], there[new]]])
+        if len(pairs) > MANY:
+            pairs, products = _nearest(pairs, products, within, floors)
+    return _nearest(pairs, products, within, floors)[0]
+
+
+def _blocks(queries: int, vectors: int, within: bool) -> Iterator[tuple[slice, slice]]:
+    """Return the blocks of all pairs; within a split, those that hold pairs with the smaller row first."""
+    for start in range(0, queries, TILE):
+        for other in range(start // WIDE * WIDE if within else 0, vectors, WIDE):
+            yield slice(start, start + TILE), slice(other, other + WIDE)
+
+
+def _nearest(pairs: Rows, products: Floats, within: bool, floors: Floats) -> tuple[Rows, Floats]:
+    """Return the pairs that are among the nearest of their query, or of either row; raise the floors of full rows."""
+    rows = pairs.T.ravel() if within else pairs[:, 0]
+    closeness = np.tile(products, 2) if within else products
+    order = np.lexsort((-closeness, rows))
+    ordered = rows[order]
+    ranks = np.empty_like(order)
+    ranks[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    last = ranks == NEAREST - 1
+    floors[rows[last]] = closeness[last]
+    kept = (ranks < NEAREST).reshape(2 if within else 1, -1).any(axis=0)
+    return pairs[kept], products[kept]
 
 
 def _principal_axes(images: Sequence[Images]) -> Floats:
