@@ -51,7 +51,7 @@ def study(tmp_path):
         "toy", ["otter", "seal"], None, (32, 32), {"train": 12, "test": 8}, None, [0.5] * 3, [1] * 3
     )
     write_dataset(tmp_path / "data/subset", description, splits)
-    numbers = {"train": np.arange(12) + 100, "test": np.arange(8)}
+    numbers = {"train": np.arange(12) + 100, "test": np.arange(8) * 10}
     write_twins(tmp_path / "data/twins", find_twins(splits), numbers, [])
     (tmp_path / "params.yaml").touch()
     return tmp_path
@@ -82,7 +82,9 @@ def test_a_study_before_and_after_its_evaluation(study, monkeypatch, capsys):
     assert "suspect_labels" not in before
     evaluated(study)
     after = json.loads(audit(monkeypatch, capsys, study, "--json"))
-    assert [(each["test"], each["given"], each["likely"]) for each in after["suspect_labels"]] == [(7, "seal", "otter")]
+    assert [(each["split"], each["number"], each["given"], each["likely"]) for each in after["suspect_labels"]] == [
+        ("test", 70, "seal", "otter")
+    ]
     assert "1 suspect labels among 8 test images, by net" in audit(monkeypatch, capsys, study)
 
 
@@ -90,12 +92,24 @@ def test_pairs_have_the_numbers_of_the_source(study, monkeypatch, capsys):
     audit(monkeypatch, capsys, study, "--pairs", study / "pairs.csv")
     with (study / "pairs.csv").open() as stream:
         numbers = {(int(pair["first"]), int(pair["second"])) for pair in csv.DictReader(stream)}
-    assert numbers == {(100 + row, row) for row in range(7)}
+    assert numbers == {(100 + row, 10 * row) for row in range(7)}
+
+
+def test_suspects_have_the_numbers_of_the_source(study, monkeypatch, capsys):
+    evaluated(study)
+    with monkeypatch.context() as patch:
+        drawn = []
+        patch.setattr("matplotlib.axes.Axes.set_title", lambda self, text, **_: drawn.append(text))
+        told = audit(monkeypatch, capsys, study, "--suspects", study / "suspects.csv", "--plots", study / "plots")
+    assert drawn[-1] == "test 70"
+    assert "test 70" in told
+    assert (study / "suspects.csv").read_text() == ("split,number,given,likely,margin\ntest,70,seal,otter,0.7999\n")
 
 
 def test_what_is_missing_is_told_in_one_sentence(study, monkeypatch, tmp_path):
     assert "has no probabilities of a network 'other'" in refused(monkeypatch, study, "--model", "other")
     assert "There is no folder" in refused(monkeypatch, tmp_path / "nowhere")
+    assert "No labels were judged" in refused(monkeypatch, study, "--suspects", study / "suspects.csv")
     (study / "data/twins/pairs.csv").unlink()
     assert "is missing; make it with `dvc repro subset-extract`" in refused(monkeypatch, study)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tabulate import tabulate
 
 from tinyres.common.atomic import write_text
@@ -19,6 +20,7 @@ from tinyres.evaluation.trust import (
     TestTwins,
     TwinPair,
     mean_probabilities,
+    read_numbers,
     read_twins,
     suspect_labels,
     twins_to_show,
@@ -39,6 +41,8 @@ class Audit:
 
     classes: list[str]
     splits: dict[str, Split]
+    numbers: dict[str, NDArray[np.int64]]
+    """Of each split's images, the numbers in the source."""
     pairs: list[TwinPair]
     remarks: list[str]
     """Sentences on what was not searched."""
@@ -74,7 +78,8 @@ def audit_study(folder: Path, model: str | None) -> Audit:
             f"The probabilities in {folder} are of other images; make them again with `dvc repro evaluate`."
         )
     suspects = suspect_labels(mean_probabilities(probabilities), splits["test"].labels) if probabilities else None
-    return Audit(data.classes, splits, pairs, remarks, suspects, judges)
+    numbers = {name: read_numbers(folder / "data" / "twins", name) for name in splits}
+    return Audit(data.classes, splits, numbers, pairs, remarks, suspects, judges)
 
 
 def audit_pictures(folder: Path) -> Audit:
@@ -107,7 +112,8 @@ def audit_pictures(folder: Path) -> Audit:
         TwinPair(each.splits, each.rows, each.rows, each.kind, each.score, each.labels_agree)
         for each in find_twins(splits)
     ]
-    return Audit(classes, splits, pairs, remarks, None, [], files)
+    numbers = {name: np.arange(len(split)) for name, split in splits.items()}
+    return Audit(classes, splits, numbers, pairs, remarks, None, [], files)
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
@@ -142,10 +148,10 @@ def as_text(audit: Audit) -> str:
         parts.append("Labels are judged once networks were evaluated (`dvc repro evaluate`).")
     else:
         named = _suspects(audit, audit.suspects)
-        rows = [[row["test"], row["given"], row["likely"], f"{row['margin']:.2f}"] for row in named[:SHOWN]]
+        rows = [[f"test {row['number']}", row["given"], row["likely"], f"{row['margin']:.2f}"] for row in named[:SHOWN]]
         judged = f"{len(named):,} suspect labels among {len(audit.splits['test']):,} test images"
         parts.append(f"{judged}, by {', '.join(audit.judges)}:")
-        parts.append(tabulate(rows, ["test image", "given", "likely", "margin"]))
+        parts.append(tabulate(rows, ["image", "given", "likely", "margin"]))
     return "\n\n".join([*parts, *audit.remarks]) + "\n"
 
 
@@ -161,11 +167,27 @@ def write_pairs(file: Path, audit: Audit) -> None:
     write_text(file, text.getvalue())
 
 
+def write_suspects(file: Path, audit: Audit) -> None:
+    """Write every suspect label as CSV, the most suspect first, with the image's number in the source's own order.
+
+    Raises:
+        UserError: No network has judged the labels.
+    """
+    if audit.suspects is None:
+        raise UserError("No labels were judged; evaluate the study's networks with `dvc repro evaluate`.")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["split", "number", "given", "likely", "margin"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row | {"margin": f"{row['margin']:.4f}"} for row in _suspects(audit, audit.suspects))
+    write_text(file, text.getvalue())
+
+
 def write_plots(folder: Path, audit: Audit) -> None:
     """Plot twins and suspect labels, where there are any."""
     plot_twins(folder / "twins.png", twins_to_show(audit.pairs), audit.splits, audit.classes)
     if audit.suspects is not None:
-        plot_suspects(folder / "suspect_labels.png", audit.suspects, audit.splits["test"], audit.classes)
+        file, test, numbers = folder / "suspect_labels.png", audit.splits["test"], audit.numbers["test"]
+        plot_suspects(file, audit.suspects, test, numbers, audit.classes)
 
 
 def _counts(pairs: list[TwinPair]) -> list[dict[str, Any]]:
@@ -181,7 +203,8 @@ def _suspects(audit: Audit, suspects: Suspects) -> list[dict[str, Any]]:
     labels = audit.splits["test"].labels
     return [
         {
-            "test": int(row),
+            "split": "test",
+            "number": int(audit.numbers["test"][row]),
             "given": audit.classes[labels[row]],
             "likely": audit.classes[likely],
             "margin": float(margin),

@@ -56,6 +56,20 @@ def read_twins(folder: Path | str) -> list[TwinPair]:
         raise UserError(f"{file} is damaged ({error}); make it again with `dvc repro -f subset-extract`.") from None
 
 
+def read_numbers(folder: Path | str, split: str) -> NDArray[np.int64]:
+    """Read the numbers that a split's images have in the source's own order, counted from 0 (N).
+
+    Raises:
+        UserError: They are missing or damaged.
+    """
+    file = Path(folder) / f"{split}.npy"
+    try:
+        numbers: NDArray[np.int64] = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise UserError(f"{file} is missing or damaged; make it with `dvc repro -f subset-extract`.") from None
+    return numbers
+
+
 @dataclass(frozen=True)
 class TestTwins:
     """What twins mean for the N test images."""

@@ -69,8 +69,24 @@ def plot_twins(
     return True
 
 
-def plot_suspects(file: Path | str, suspects: Doubts, images: Split, classes: Sequence[str], columns: int = 8) -> bool:
-    """Plot the most suspect images with the given label and the likely one; return whether there are any."""
+def plot_suspects(
+    file: Path | str,
+    suspects: Doubts,
+    images: Split,
+    numbers: NDArray[np.int64],
+    classes: Sequence[str],
+    columns: int = 8,
+) -> bool:
+    """Plot the most suspect test images with the given label and the likely one; return whether there are any.
+
+    Args:
+        file: Where to.
+        suspects: The images with suspect labels.
+        images: The test images.
+        numbers: Of each of them, its number in the source, by which it is named.
+        classes: The classes' names.
+        columns: Images side by side.
+    """
     shown = suspects.rows[:LABELS]
     if not len(shown):
         return False
@@ -80,7 +96,7 @@ def plot_suspects(file: Path | str, suspects: Doubts, images: Split, classes: Se
         for axis, row, likely in zip(axes, shown, suspects.likely, strict=False):
             show_image(axis, images.images[row])
             given, better = (classes[label].replace("_", " ") for label in (images.labels[row], likely))
-            axis.set_title(f"test {row}", fontsize=8)
+            axis.set_title(f"test {numbers[row]}", fontsize=8)
             axis.set_xlabel(f"given: {given}\n→ {better}?", color=CONTRADICT, fontsize=8)
         for axis in axes[len(shown) :]:
             axis.set_axis_off()

@@ -1,6 +1,7 @@
 """Twins: pairs of images that are the same photograph, to the last pixel or otherwise processed.
 
 <folder>/pairs.csv     the pairs, with the images' numbers in the source and their rows in the subset
+<folder>/<split>.npy   of each split's images, the numbers in the source (int64)
 <folder>/remarks.json  sentences on what was not searched
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyres.common.atomic import replacing
-from tinyres.common.dataset import Images, Split
+from tinyres.common.dataset import Images, Split, save_array
 from tinyres.sources.likeness import Floats, descriptors, mirrored, similarity, thumbnails
 
 Rows = NDArray[np.intp]
@@ -202,7 +203,7 @@ def _unit(vectors: Floats) -> Floats:
 
 
 def write_twins(folder: Path | str, twins: Sequence[Twin], numbers: Mapping[str, Rows], remarks: Sequence[str]) -> None:
-    """Write both files, whole or not at all.
+    """Write all files, whole or not at all.
 
     Args:
         folder: Where to.
@@ -220,5 +221,7 @@ def write_twins(folder: Path | str, twins: Sequence[Twin], numbers: Mapping[str,
                 agree = str(each.labels_agree).lower()
                 score = f"{each.score:.4f}"
                 writer.writerow([each.splits[0], first, each.splits[1], second, each.kind, score, agree, *each.rows])
+        for split, some in numbers.items():
+            save_array(draft / f"{split}.npy", np.asarray(some, np.int64))
         text = json.dumps(list(remarks), indent=2, ensure_ascii=False) + "\n"
         (draft / "remarks.json").write_text(text, encoding="utf-8")

@@ -39,6 +39,7 @@ def add(commands: Commands) -> None:
         help="a study, with its params.yaml, or pictures in a folder for each class (default: the current folder)",
     )
     audit.add_argument("--pairs", metavar="FILE", type=Path, help="write every pair of twins as CSV")
+    audit.add_argument("--suspects", metavar="FILE", type=Path, help="write every suspect label as CSV")
     audit.add_argument("--plots", metavar="FOLDER", type=Path, help="write twins.png and suspect_labels.png")
     audit.add_argument("--model", metavar="NAME", help="judge labels by this network (default: the mean of all)")
     audit.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -47,7 +48,15 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the summary, and write what was asked for."""
-    from tinyres.cli.audit import as_json, as_text, audit_pictures, audit_study, write_pairs, write_plots
+    from tinyres.cli.audit import (
+        as_json,
+        as_text,
+        audit_pictures,
+        audit_study,
+        write_pairs,
+        write_plots,
+        write_suspects,
+    )
 
     if not arguments.folder.is_dir():
         raise UserError(f"There is no folder {str(arguments.folder)!r}; name a study or a folder of pictures.")
@@ -57,6 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
         audit = audit_pictures(arguments.folder)
     if arguments.pairs:
         write_pairs(arguments.pairs, audit)
+    if arguments.suspects:
+        write_suspects(arguments.suspects, audit)
     if arguments.plots:
         write_plots(arguments.plots, audit)
     sys.stdout.write(json.dumps(as_json(audit), indent=2) + "\n" if arguments.json else as_text(audit))
