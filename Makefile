@@ -40,8 +40,8 @@ quickstart: setup  ## the whole pipeline on handwritten digits, in an experiment
 	@echo
 	@echo "These are handwritten digits, to try the pipeline. Its runs, curves and figures:"
 	@echo "  make ui                      compare the two runs in the MLflow UI"
-	@echo "  dvc exp show                 the experiment beside the workspace"
-	@echo "  dvc exp apply quickstart     its files: metrics/, plots/, models/ (git stash brings yours back)"
+	@echo "  make experiments             the experiment beside the workspace"
+	@echo "  dvc exp apply quickstart     its files: metrics/, plots/, models/ (git stash -u brings yours back)"
 
 repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU cores: about 7 hours)
 	@dvc repro

@@ -68,6 +68,7 @@ def test_pictures_before_any_training(pictures, monkeypatch, capsys, tmp_path):
     assert "otter/1.png" in told
     assert "seal/copy.png" in told
     assert "two labels" in told
+    assert "dvc repro" not in told, "there is no study whose networks could judge the labels"
     with (tmp_path / "pairs.csv").open() as stream:
         (pair,) = csv.DictReader(stream)
     assert list(pair) == ["first_split", "first", "second_split", "second", "kind", "score", "labels_agree"]
@@ -80,12 +81,13 @@ def test_a_study_before_and_after_its_evaluation(study, monkeypatch, capsys):
     assert before["test_images_with_a_twin_in_training"] == 7
     assert before["test_images_with_a_contradicting_twin"] == 1
     assert "suspect_labels" not in before
+    assert "Labels are judged once networks were evaluated (`dvc repro evaluate`)." in audit(monkeypatch, capsys, study)
     evaluated(study)
     after = json.loads(audit(monkeypatch, capsys, study, "--json"))
     assert [(each["split"], each["number"], each["given"], each["likely"]) for each in after["suspect_labels"]] == [
         ("test", 70, "seal", "otter")
     ]
-    assert "1 suspect labels among 8 test images, by net" in audit(monkeypatch, capsys, study)
+    assert "1 suspect label among 8 test images, by net" in audit(monkeypatch, capsys, study)
 
 
 def test_pairs_have_the_numbers_of_the_source(study, monkeypatch, capsys):

@@ -51,7 +51,7 @@ class Audit:
     judges: list[str]
     """The networks by which labels are suspect."""
     files: dict[str, list[str]] | None = None
-    """Names of the images' files, by split."""
+    """Names of the images' files, by split, of a folder of pictures; a study has none."""
 
 
 def audit_study(folder: Path, model: str | None) -> Audit:
@@ -144,12 +144,13 @@ def as_text(audit: Audit) -> str:
              "" if pair.labels_agree else "two labels"] for pair in twins_to_show(audit.pairs)[:SHOWN]
         ]  # fmt: skip
         parts.append(tabulate(pairs, ["first", "second", "kind", "score", ""], disable_numparse=True))
-    if audit.suspects is None:
+    if audit.suspects is None and audit.files is None:
         parts.append("Labels are judged once networks were evaluated (`dvc repro evaluate`).")
-    else:
+    if audit.suspects is not None:
         named = _suspects(audit, audit.suspects)
         rows = [[f"test {row['number']}", row["given"], row["likely"], f"{row['margin']:.2f}"] for row in named[:SHOWN]]
-        judged = f"{len(named):,} suspect labels among {len(audit.splits['test']):,} test images"
+        labels = "label" if len(named) == 1 else "labels"
+        judged = f"{len(named):,} suspect {labels} among {len(audit.splits['test']):,} test images"
         parts.append(f"{judged}, by {', '.join(audit.judges)}:")
         parts.append(tabulate(rows, ["image", "given", "likely", "margin"]))
     return "\n\n".join([*parts, *audit.remarks]) + "\n"
