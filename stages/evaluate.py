@@ -30,6 +30,7 @@ from tinyres.evaluation.assessment import (
 from tinyres.evaluation.card import write_card
 from tinyres.evaluation.card_folder import write_temperature
 from tinyres.evaluation.comparison import evaluation_tag
+from tinyres.evaluation.explanation import heat_maps
 from tinyres.evaluation.predictions import Predictions, write_predictions
 from tinyres.evaluation.registry import TEST_IMAGES, TEST_SIZE, register_models
 from tinyres.evaluation.results import record_results
@@ -100,10 +101,11 @@ def main(names: list[str]) -> None:
     for name in names:
         write_card(Path("models") / name, data, figures[name], assessments[name], machine.environment())
     figures[names[-1]] |= against_first(difference)
+    shown = gallery_images(params.evaluate.gallery, len(every), len(test))
     files = [
         *write_tables(figures, reference, assessments, data),
         *plot_results(assessments, data, superclasses),
-        *(plot_gallery_of(name, on_every[name], every, len(test), params.evaluate.gallery, data) for name in names),
+        *(plot_gallery_of(name, on_every[name], every, shown, data, machine) for name in names),
         *plot_doubtful(twins, suspects, test, data.classes),
         *(save_predictions(name, each) for name, each in assessments.items()),
     ]
@@ -292,31 +294,35 @@ def plot_results(
     return files
 
 
-def plot_gallery_of(
-    name: str, assessment: Assessment, images: Split, tested: int, first: list[int], data: Description
-) -> Path:
-    """Plot twenty images with their predictions: those that the study names, then the first test images.
+def gallery_images(first: list[int], images: int, tested: int) -> list[int]:
+    """Return the numbers of twenty images: those that the study names, then the first test images.
 
     Args:
-        name: The model.
-        assessment: Its assessment on `images`.
-        images: The test images, perhaps preceded by validation images.
+        first: The numbers that the study names, counted from 0.
+        images: The number of test images, with those before them that a study took for validation.
         tested: The number of test images; they are the last ones.
-        first: The numbers of the images to show first, counted from 0 in `images`.
-        data: The description of the data set.
     """
     for number in first:
-        if number >= len(images):
-            raise UserError(f"evaluate.gallery names image {number}, but there are {len(images)}; count from 0.")
-    others = [number for number in range(len(images) - tested, len(images)) if number not in first]
-    shown = [*first, *others][:GALLERY_IMAGES]
+        if number >= images:
+            raise UserError(f"evaluate.gallery names image {number}, but there are {images}; count from 0.")
+    others = [number for number in range(images - tested, images) if number not in first]
+    return [*first, *others][:GALLERY_IMAGES]
+
+
+def plot_gallery_of(
+    name: str, assessment: Assessment, images: Split, shown: list[int], data: Description, machine: Machine
+) -> Path:
+    """Plot images with their predictions and with the parts of them that speak for these; return the file."""
+    classifier, _ = load_model(Path("models") / name)
+    pixels, predicted = images.images[shown], assessment.predicted[shown].tolist()
     file = PLOTS / f"gallery_{name}.png"
     plot_gallery(
         file,
-        images.images[shown],
-        predicted=[data.classes[assessment.predicted[number]] for number in shown],
-        probability=[float(assessment.probability[number]) for number in shown],
-        actual=[data.classes[images.labels[number]] for number in shown],
+        pixels,
+        predicted=[data.classes[label] for label in predicted],
+        probability=assessment.probability[shown].tolist(),
+        actual=[data.classes[label] for label in images.labels[shown]],
+        heat=heat_maps(machine.prepare(classifier), pixels, predicted, machine),
     )
     return file
 

@@ -188,3 +188,10 @@ def test_an_embedding_names_twenty_superclasses_in_letters_that_are_read_on_a_pa
 def test_shares_are_written_in_one_way(tmp_path, drawn):
     plot_gallery(tmp_path / "one.png", np.zeros((2, 4, 4, 3), np.uint8), ["cat", "dog"], [0.5, 1.0], ["cat", "cat"])
     assert {"✓ cat 50 %", "✗ dog 100 %\nis cat"} <= set(words(drawn[0]))
+
+
+def test_a_gallery_names_what_the_colours_of_its_maps_mean(tmp_path, drawn):
+    images, maps = np.zeros((3, 4, 6, 3), np.uint8), np.zeros((3, 4, 6), np.float32)
+    plot_gallery(tmp_path / "one.png", images, ["cat"] * 3, [0.5] * 3, ["cat"] * 3, maps)
+    assert {"least", "most", "speaks for the predicted class (Grad-CAM)"} <= set(words(drawn[0]))
+    assert [len(axis.images) for axis in drawn[0].axes] == [1, 1, 1, 0, 0]  # image and map in one; the scale last

@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tinyres.common.dataset import Images
-from tinyres.figures.images import show_image
+from tinyres.figures.images import Heat, add_scale, mapped, show_image
 from tinyres.figures.probabilities import shortened
 from tinyres.figures.style import picture
 
@@ -25,7 +22,7 @@ class Explained:
     name: str
     """The predicted class."""
     probability: float
-    heat: NDArray[np.float32]
+    heat: Heat
     """How much each part speaks for the class, from 0 to 1 (H×W)."""
 
 
@@ -38,14 +35,11 @@ def plot_explanations(file: Path | str, explained: Sequence[Explained]) -> None:
         for axis in axes.ravel():
             axis.set_axis_off()
         for number, each in enumerate(explained):
-            seen, mapped = axes[2 * (number // columns) : 2 * (number // columns) + 2, number % columns]
-            for axis in (seen, mapped):
+            image, heat = axes[2 * (number // columns) : 2 * (number // columns) + 2, number % columns]
+            for axis in (image, heat):
                 axis.set_axis_on()
-            show_image(seen, each.pixels)
-            seen.set_title(shortened(each.caption), fontsize=9)
-            show_image(mapped, each.pixels.mean(axis=2, keepdims=True).repeat(3, axis=2).astype(np.uint8))
-            drawn = mapped.imshow(each.heat, cmap="inferno", alpha=0.55, vmin=0, vmax=1, interpolation="nearest")
-            mapped.set_xlabel(f"{each.name.replace('_', ' ')} {100 * each.probability:.0f} %")
-        bar = figure.colorbar(drawn, ax=axes, fraction=0.03, ticks=[0, 1])
-        bar.ax.set_yticklabels(["least", "most"])
-        bar.set_label("speaks for the class (Grad-CAM)")
+            show_image(image, each.pixels)
+            image.set_title(shortened(each.caption), fontsize=9)
+            show_image(heat, mapped(each.pixels, each.heat))
+            heat.set_xlabel(f"{each.name.replace('_', ' ')} {100 * each.probability:.0f} %")
+        add_scale(figure, axes)

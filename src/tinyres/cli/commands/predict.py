@@ -50,14 +50,13 @@ def add(commands: Commands) -> None:
         "--explain",
         metavar="FILE",
         type=Path,
-        help=f"plot which parts of the first {PLOTTED} images speak for the predicted class, as PNG (needs Captum)",
+        help=f"plot which parts of the first {PLOTTED} images speak for the predicted class, as PNG",
     )
     predict.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the most probable classes of every readable image, and a sentence on stderr for every other one."""
-    from tinyres.cli.explanation import captum_attributions, plot_heat_maps
     from tinyres.cli.prediction import as_json, as_text, predictions, printable
     from tinyres.cli.serving import ServedModel
     from tinyres.tracking.model_location import model_folder
@@ -65,8 +64,6 @@ def run(arguments: argparse.Namespace) -> None:
     for option, file in (("--plot", arguments.plot), ("--explain", arguments.explain)):
         if file and file.is_dir():
             raise UserError(f"{option} {file} is a folder; name the PNG file to write.")
-    if arguments.explain:
-        captum_attributions()  # before anything is printed
     with model_folder(arguments.model) as folder:
         model = ServedModel(folder)
     plotted: list[Any] = []
@@ -86,5 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         plot_probabilities(arguments.plot, plotted)
     if arguments.explain and plotted:
+        from tinyres.cli.explanation import plot_heat_maps
+
         plot_heat_maps(arguments.explain, model, plotted)
     sys.exit(status)
