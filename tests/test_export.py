@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,6 +42,7 @@ from tinyres.common.hashes import hash_files
 from tinyres.common.model_folder import ModelDescription, weights_hash
 from tinyres.common.pixels import channels_first, in_unit_range
 from tinyres.evaluation.card_folder import write_temperature
+from tinyres.evaluation.registry import register_models
 from tinyres.models import Classifier, build, describe, load_model, save_model
 from tinyres.tracking.store import WEIGHTS, Store
 
@@ -207,9 +209,60 @@ def test_a_network_that_does_not_export_is_refused_in_one_sentence():
 # the command
 
 
+class Recorded(NamedTuple):
+    """A model in MLflow, and where its store is."""
+
+    root: Path
+    names: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def recorded(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """The CNN with its card and its temperature in a store, as version 1 of `some-cnn`, trained and evaluated twice."""
+    root = tmp_path_factory.mktemp("recorded")
+    shutil.copytree(study / "models", root / "models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(root))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(root)
+        store = Store.open("some")
+        for temperature in (1.0, TEMPERATURE):
+            run = store.start_training_run("cnn", "key", {}, {WEIGHTS: weights_hash("models/cnn")})
+            store.finish(run)
+            write_temperature("models/cnn", temperature)
+            (root / "cards/cnn/README.md").write_text(f"the card at {temperature}", encoding="utf-8")
+            register_models("some", ["cnn"])
+        (model,) = store.models_of(run)
+    return Recorded(root, {"run": run, "model": model.model_id})
+
+
+@pytest.mark.parametrize("uri", ["runs:/{run}", "models:/{model}", "models:/some-cnn/1", "models:/some-cnn@champion"])
+def test_a_model_in_mlflow_has_the_card_and_the_temperature_of_its_latest_evaluation(
+    uri, recorded, study, tmp_path, monkeypatch
+):
+    """Whatever a model of the same name in the working folder has."""
+    monkeypatch.setenv("DVC_ROOT", str(recorded.root))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(latency, "SECONDS", 0)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(study / "models", "models")
+    write_temperature("models/cnn", 7.0)
+    Path("cards/cnn/README.md").write_text("another card", encoding="utf-8")
+    name = uri.format_map(recorded.names)
+    monkeypatch.setattr(sys, "argv", ["tinyres", "export", name, "--data", str(study / "data/subset")])
+    main()
+    assert metadata(Path("cnn.onnx"))["temperature"] == str(TEMPERATURE)
+    assert json.loads(Path("cnn.json").read_text())["temperature"] == TEMPERATURE
+    assert Path("cnn.md").read_text(encoding="utf-8") == f"the card at {TEMPERATURE}"
+
+
+def metadata(file: Path) -> dict[str, str]:
+    return {each.key: each.value for each in onnx.load(file).metadata_props}
+
+
 def test_the_files_name_their_classes_and_weights(exported, study):
     for name in ("cnn.onnx", "cnn-int8.onnx"):
-        told = {each.key: each.value for each in onnx.load(exported.folder / name).metadata_props}
+        told = metadata(exported.folder / name)
         assert json.loads(told["classes"]) == CLASSES
         assert told["weights"] == weights_hash(study / "models/cnn")
         assert (told["model"], json.loads(told["temperature"])) == ("cnn", TEMPERATURE)

@@ -47,10 +47,10 @@ def register_models(experiment: str, models: Sequence[str]) -> None:
             for run in store.runs_with({WEIGHTS: weights_hash(folder)})[:1]:  # none: recording it failed and said so
                 if not store.models_of(run.info.run_id):
                     store.log_model(run.info.run_id, folder)
-                card = card_folder(folder)
-                for logged in store.models_of(run.info.run_id):
-                    store.client.log_model_artifacts(logged.model_id, str(card), f"{CARDS}/{card.name}")
-                register(store, run)
+                version, card = register(store, run), card_folder(folder)
+                for run_id in {run.info.run_id, version.run_id}:  # an earlier run of the same weights has the version
+                    for logged in store.models_of(run_id):
+                        store.client.log_model_artifacts(logged.model_id, str(card), f"{CARDS}/{card.name}")
 
 
 def register(store: Store, run: Run) -> ModelVersion:
