@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.tracking import MlflowClient
 from mlflow.tracking._tracking_service import utils
+from PIL import Image
 from sqlalchemy import make_url
 
 from tinyres.evaluation.comparison import EVALUATION, evaluation_tag, latest_comparison
@@ -184,6 +185,26 @@ def test_results_sent_twice_are_added_once_and_do_not_come_back(here):
     run = store.client.get_run(run_id)
     assert (run.data.metrics["final/test_accuracy"], run.data.tags["which"]) == (0.3, "second")
     assert len(store.client.get_metric_history(run_id, "final/test_accuracy")) == 2
+
+
+def test_pictures_of_all_runs_have_one_step_and_the_latest_is_the_last_file(here, tmp_path):
+    """MLflow shows pictures of one step beside each other, and of several files of a step the last."""
+    store = Store.open("some")
+    runs = [trained(store), trained(store)]
+    for number, run_id in enumerate((*runs, runs[0])):
+        Image.new("RGB", (2, 2), (number, 0, 0)).save(tmp_path / "gallery.png")
+        store.log_final(run_id, {"test_accuracy": 0.1 * number}, {}, number, "evaluate")
+        for _ in range(2):  # the second changes nothing
+            store.log_pictures(run_id, {"gallery": tmp_path / "gallery.png"}, "evaluate")
+    shown = [pictures_of(store, run_id) for run_id in runs]
+    assert [[red for _, red in each] for each in shown] == [[0, 2], [1]]
+    assert len({name.split("+timestamp+")[0] for each in shown for name, _ in each}) == 1
+
+
+def pictures_of(store: Store, run_id: str) -> list[tuple[str, int]]:
+    """The picture files of a run by name, and how red each is."""
+    files = sorted(file.path for file in store.client.list_artifacts(run_id, "images") if file.path.endswith(".png"))
+    return [(file, Image.open(store.client.download_artifacts(run_id, file)).getpixel((0, 0))[0]) for file in files]
 
 
 def test_the_table_is_of_the_evaluation_that_was_sent_last_whatever_the_clocks_say(here):

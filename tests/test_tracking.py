@@ -371,7 +371,7 @@ def test_what_was_kept_brings_its_data_and_its_pictures_once(root, server_down, 
     assert inputs(run) == DATA
     places = [file.path for file in store.client.list_artifacts(run.info.run_id, "images")]
     (picture,) = [place for place in places if place.endswith(".png")]
-    assert picture.startswith("images/confusion+step+1+")
+    assert picture.startswith("images/confusion+step+0+")
     with Image.open(store.client.download_artifacts(run.info.run_id, picture, str(root))) as image:
         assert np.unique(np.asarray(image).reshape(-1, 3), axis=0).tolist() == [[1, 2, 255]]
 

@@ -46,6 +46,7 @@ ARTIFACT_ADDRESSES = (  # tables and columns of MLflow's database
 DESCRIPTION = MLFLOW_RUN_NOTE
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on the runs, not on language models' traces
 RESULTS = "tinyres.results"  # tag of an experiment: how many results it has taken
+PICTURE_STEP = 0
 FINAL = "final/"  # prefix of metrics that `evaluate` adds, apart from the curves of the same names
 
 
@@ -215,7 +216,8 @@ class Store:
     def log_pictures(self, run_id: str, pictures: Mapping[str, Path], folder: str) -> None:
         """Store picture files under keys, by which MLflow shows them beside those of other runs; each once.
 
-        Their step is the number of the stage's newest results, as that of the figures.
+        MLflow shows pictures of one step beside each other, so all have the same one; of several pictures of a step it
+        shows the latest. A tag holds the number of the results whose pictures are there (see `order_tag`).
 
         Args:
             run_id: the run, which has these results.
@@ -224,14 +226,15 @@ class Store:
         """
         if not pictures:
             return
-        step = int(self.client.get_run(run_id).data.tags.get(order_tag(folder), 0))
-        there = {Path(file.path).name for file in self.client.list_artifacts(run_id, "images")}
+        tags, shown = self.client.get_run(run_id).data.tags, f"tinyres.pictures.{folder}"
+        number = tags.get(order_tag(folder), "0")
+        if tags.get(shown) == number:
+            return
         for key, file in pictures.items():
-            if any(name.startswith(f"{key}+step+{step}+") for name in there):
-                continue
             with Image.open(file) as picture:
                 pixels = np.asarray(picture.convert("RGB"))  # whole numbers, which MLflow stores as they are
-            self.client.log_image(run_id, pixels, key=key, step=step, synchronous=True)
+            self.client.log_image(run_id, pixels, key=key, step=PICTURE_STEP, synchronous=True)
+        self.client.set_tag(run_id, shown, number)
 
     def log_model(self, run_id: str, folder: Path) -> None:
         """Store a model folder as an MLflow model: images N×H×W×3 of whole numbers from 0 to 255 in, class
