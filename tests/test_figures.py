@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib import style
 from matplotlib.colors import same_color, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -195,3 +196,14 @@ def test_a_gallery_names_what_the_colours_of_its_maps_mean(tmp_path, drawn):
     plot_gallery(tmp_path / "one.png", images, ["cat"] * 3, [0.5] * 3, ["cat"] * 3, maps)
     assert {"least", "most", "speaks for the predicted class (Grad-CAM)"} <= set(words(drawn[0]))
     assert [len(axis.images) for axis in drawn[0].axes] == [1, 1, 1, 0, 0]  # image and map in one; the scale last
+
+
+def test_a_figure_is_opaque_white_whatever_the_users_own_style(tmp_path):
+    """As a `matplotlibrc` with dark plots or transparent files would have it."""
+    curves = {"net": [{"epoch": epoch, "train_loss": 1 / epoch, "test_loss": 1.0} for epoch in (1, 2)]}
+    plot_curves(tmp_path / "plain.png", curves, "loss")
+    with style.context(["dark_background", {"savefig.transparent": True, "font.size": 20}]):
+        plot_curves(tmp_path / "styled.png", curves, "loss")
+    assert (tmp_path / "styled.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+    corner = Image.open(tmp_path / "plain.png").convert("RGBA").getpixel((0, 0))
+    assert corner == (255, 255, 255, 255)
