@@ -275,6 +275,28 @@ def test_folders_that_look_like_splits_are_told(tmp_path, splits):
     ]
 
 
+NO_SPLITS = {
+    "images beside the inner folders": [
+        f"{animal}/{below}" for animal in ("cat", "dog") for below in ("1.png", "day/2.png", "night/3.png")
+    ],
+    "few of the inner folders in every class": [
+        f"{animal}/{inner}/1.png"
+        for animal in ("cat", "dog")
+        for inner in ("day", "night", f"{animal}s at home", f"{animal}s outside")
+    ]
+    + ["cat/asleep/1.png"],
+    "more classes than anyone has splits": [
+        f"animal {number}/{inner}/1.png" for number in range(11) for inner in ("day", "night")
+    ],
+}
+
+
+@pytest.mark.parametrize("what", NO_SPLITS)
+def test_classes_with_folders_of_their_own_are_not_taken_for_splits(tmp_path, what):
+    put(tmp_path, *NO_SPLITS[what])
+    assert remarks(tmp_path) == []
+
+
 def test_folders_of_one_look_are_one_class_and_told(tmp_path):
     put(tmp_path, "café/1.png", "cafe\u0301/2.png", "tea/1.png", "tea/2.png")
     layout = find_images(tmp_path)

@@ -214,7 +214,7 @@ def break_one(folder: Path) -> None:
     (folder / "train/cat/1.png").write_bytes((folder / "train/cat/1.png").read_bytes()[:60])
 
 
-def test_unreadable_files_are_refused_by_name(folder):
+def test_unreadable_files_are_refused_by_name(folder, capsys):
     break_one(folder)
     for number in range(4):
         (folder / f"train/dog/broken_{number}.jpg").write_text("no image")
@@ -222,6 +222,10 @@ def test_unreadable_files_are_refused_by_name(folder):
         f"5 of 12 images in {folder} cannot be read: train/cat/1.png, train/dog/broken_0.jpg, train/dog/broken_1.jpg "
         "and 2 more; mend or remove them, or set data.unreadable to skip."
     )
+    reasons = capsys.readouterr().err.splitlines()
+    assert len(reasons) == 3, "of those that are named"
+    for name, reason in zip(("cat/1.png", "dog/broken_0.jpg", "dog/broken_1.jpg"), reasons, strict=True):
+        assert reason.startswith(f"unreadable: {folder}/train/{name} ")
 
 
 def test_unreadable_files_are_skipped_and_named(folder, capsys):

@@ -104,8 +104,9 @@ def test_of_exif_nothing_but_the_orientation_matters(tmp_path, name):
     assert np.abs(seen - np.asarray(SMALL)).mean() < 6
 
 
-def test_exif_that_is_no_exif_turns_nothing(tmp_path):
-    assert np.array_equal(read(SMALL, tmp_path / "a.png", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), SMALL)
+@pytest.mark.parametrize("exif", [b"II*\0\xff\xff\xff\xff", b"II", b"no TIFF"])
+def test_exif_that_is_no_exif_turns_nothing(tmp_path, exif):
+    assert np.array_equal(read(SMALL, tmp_path / "a.png", exif=b"Exif\0\0" + exif), SMALL)
 
 
 @pytest.mark.parametrize(
@@ -390,14 +391,15 @@ def sentence_on_size(file: Path) -> str:
     return ""
 
 
-def bomb(file: Path) -> None:
-    """A PNG of a few bytes that says it is 20,000 pixels wide and high."""
-    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+def bomb(file: Path, side: int = 20_000) -> None:
+    """A PNG of a few bytes that says how many pixels wide and high it is."""
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")))
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing.png": (lambda file: None, "There is no file {}; check the name."),
+    f"{'long' * 70}.png": (lambda file: None, "{} cannot be read (File name too long); fetch or save it again."),
     "folder.png": (Path.mkdir, "{} is a folder; name the images in it."),
     "empty.png": (Path.touch, "{} is empty (0 bytes); fetch or save it again."),
     "text.jpg": (lambda file: file.write_text("no image"), "{} is no image that can be read; save it as PNG or JPEG."),
@@ -406,6 +408,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "short.png": (cut_short, "{} cannot be read (image file is truncated"),
     "damaged.png": (damaged, "{} cannot be read ("),
     "bomb.png": (bomb, "{} has more than 89 megapixels; save it smaller first."),
+    "of which Pillow only warns.png": (
+        lambda file: bomb(file, 10_000),
+        "{} has more than 89 megapixels; save it smaller first.",
+    ),
     "sound.h5": (
         lambda file: file.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64)),
         "{} is no image that can be read; save it as PNG or JPEG.",
@@ -481,9 +487,28 @@ def test_what_is_no_image_is_known_by_its_content(tmp_path, content):
     assert not is_image(tmp_path / "notes")
 
 
-def test_a_file_that_is_called_an_image_is_one_that_may_be_damaged(tmp_path):
-    (tmp_path / "a.JPG").write_text("no image")
-    assert is_image(tmp_path / "a.JPG")
+def test_a_format_without_a_mark_is_known_by_the_ending_alone(tmp_path):
+    for name, known in {"a.tga": True, "notes": False}.items():
+        SMALL.save(tmp_path / name, "TGA")
+        assert is_image(tmp_path / name) is known
+
+
+@pytest.mark.parametrize("name", ["a.JPG", "a.heic"])
+def test_a_file_that_is_called_an_image_is_one_that_may_be_damaged(tmp_path, name):
+    (tmp_path / name).write_text("no image")
+    assert is_image(tmp_path / name)
+
+
+def test_a_folder_is_no_image_and_neither_is_a_program_whatever_its_ending(tmp_path):
+    assert not is_image(tmp_path)
+    FLOWER.save(tmp_path / "program.eps")
+    assert not is_image(tmp_path / "program.eps")
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file at hand that cannot be read")
+def test_a_disk_that_cannot_be_read_is_not_taken_for_no_image():
+    with pytest.raises(OSError, match="Input/output error"):
+        is_image(Path("/proc/self/mem"))  # nothing lies at its beginning
 
 
 HEIC_START = struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"mif1", 0, b"mif1", b"heic")
