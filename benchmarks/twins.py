@@ -1,8 +1,9 @@
 """Near twins of CIFAR-100 against people's judgements: `python -m benchmarks.twins LIST`, in the study's folder.
 
 LIST is `duplicates_cifar100.csv`, or rows of it, from the repository cvjena/cifair (Barz and Denzler, 2020,
-arXiv:1902.00423); it stays outside of this project. Test images with an even number served to design the search, and
-those whose number is a multiple of four to choose the threshold.
+arXiv:1902.00423); it stays outside of this project. `--pairs FILE` takes the pairs that `tinyres audit --pairs` wrote
+after a search by a network's features (`--features`), and adds their figures. Test images with an even number served
+to design the search, and those whose number is a multiple of four to choose the threshold.
 """
 
 import argparse
@@ -16,19 +17,24 @@ from tinyres.sources.twins import THRESHOLD
 RESULTS = Path(__file__).parent / "twins.json"
 NEAR = 1  # the largest judgement that is the same photograph: 0 exact, 1 near, 2 another photograph
 PARTS = {"multiples of four": 0, "other even numbers": 2}  # the test image's number modulo four
-THRESHOLDS = (THRESHOLD, 0.92, 0.94, 0.96, 0.98)
+THRESHOLDS = (THRESHOLD, 0.88, 0.9, 0.92, 0.94)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.twins", description=__doc__)
     parser.add_argument("list", type=Path, metavar="LIST")
-    judged = read_judgements(parser.parse_args().list)
-    called = {
+    parser.add_argument("--pairs", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    judged = read_judgements(arguments.list)
+    pixels = {
         (pair.numbers[1], pair.numbers[0]): pair.score
         for pair in read_twins("data/twins")
         if pair.splits == ("train", "test")
     }
-    write_json(RESULTS, {name: [row(judged, called, of, each) for each in THRESHOLDS] for name, of in PARTS.items()})
+    searches = {"pixels": pixels}
+    if arguments.pairs:
+        searches["pixels and features"] = pixels | read_pairs(arguments.pairs)
+    write_json(RESULTS, {what: figures(judged, called) for what, called in searches.items()})
     print(RESULTS.read_text(encoding="utf-8"), end="")
 
 
@@ -36,6 +42,23 @@ def read_judgements(file: Path) -> dict[tuple[int, int], int]:
     """Return the judgement of each pair of a test and a training image."""
     with file.open(encoding="utf-8", newline="") as stream:
         return {(int(each["TestID"]), int(each["TrainID"])): int(each["Judgment"]) for each in csv.DictReader(stream)}
+
+
+def read_pairs(file: Path) -> dict[tuple[int, int], float]:
+    """Return the score of each pair of a test and a training image."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        return {
+            (int(each["second"]), int(each["first"])): float(each["score"])
+            for each in csv.DictReader(stream)
+            if (each["first_split"], each["second_split"]) == ("train", "test")
+        }
+
+
+def figures(
+    judged: dict[tuple[int, int], int], called: dict[tuple[int, int], float]
+) -> dict[str, list[dict[str, float]]]:
+    """Return a row for each threshold, by part."""
+    return {name: [row(judged, called, of, each) for each in THRESHOLDS] for name, of in PARTS.items()}
 
 
 def row(

@@ -6,11 +6,14 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from test_twins import CHANGES, scenes, split
 from tinyres.cli.main import main
 from tinyres.common.dataset import Description, write_dataset
+from tinyres.common.model_folder import ModelDescription
+from tinyres.models import build, save_model
 from tinyres.sources.twins import find_twins, write_twins
 
 
@@ -106,6 +109,22 @@ def test_suspects_have_the_numbers_of_the_source(study, monkeypatch, capsys):
     assert drawn[-1] == "test 70"
     assert "test 70" in told
     assert (study / "suspects.csv").read_text() == ("split,number,given,likely,margin\ntest,70,seal,otter,0.7999\n")
+
+
+def test_features_propose_twins_that_outlines_do_not(study, monkeypatch, capsys):
+    spec = {"architecture": "cnn", "stem": None, "standardise": True}
+    network = ModelDescription("net", spec, ["otter", "seal"], (32, 32), [0.5] * 3, [0.2] * 3, {})
+    torch.manual_seed(0)
+    save_model(study / "models/net", build(network), network)
+    pairs = study / "data/twins/pairs.csv"
+    lines = pairs.read_text().splitlines(keepends=True)
+    pairs.write_text("".join(lines[:2]))  # all but the exact pair
+    audit(monkeypatch, capsys, study, "--features", "net", "--pairs", study / "pairs.csv")
+    with (study / "pairs.csv").open() as stream:
+        found = {(pair["kind"], int(pair["first"]), int(pair["second"])) for pair in csv.DictReader(stream)}
+    changed = {("features", 100 + row, 10 * row) for row in range(1, 7)}
+    untouched_in_colour = {("features", 100 + row, 10 * row) for row in (1, 2, 4)}  # shifted, JPEG, mirrored
+    assert untouched_in_colour <= found - {("exact", 100, 0)} <= changed  # an untrained network goes by colour, too
 
 
 def test_what_is_missing_is_told_in_one_sentence(study, monkeypatch, tmp_path):

@@ -54,8 +54,13 @@ class Audit:
     """Names of the images' files, by split, of a folder of pictures; a study has none."""
 
 
-def audit_study(folder: Path, model: str | None) -> Audit:
-    """Read what `subset-extract` and `evaluate` found.
+def audit_study(folder: Path, model: str | None, features: str | None = None) -> Audit:
+    """Read what `subset-extract` and `evaluate` found, and find the twins that a network's features propose.
+
+    Args:
+        folder: The study.
+        model: The network that judges the labels; by default the mean of all.
+        features: The network whose features are used; by default none is.
 
     Raises:
         UserError: The data are not there, or the network that is to judge was not evaluated.
@@ -79,7 +84,24 @@ def audit_study(folder: Path, model: str | None) -> Audit:
         )
     suspects = suspect_labels(mean_probabilities(probabilities), splits["test"].labels) if probabilities else None
     numbers = {name: read_numbers(folder / "data" / "twins", name) for name in splits}
+    if features:
+        pairs += _by_features(folder / "models" / features, splits, numbers, pairs)
     return Audit(data.classes, splits, numbers, pairs, remarks, suspects, judges)
+
+
+def _by_features(
+    model: Path, splits: dict[str, Split], numbers: dict[str, NDArray[np.int64]], known: list[TwinPair]
+) -> list[TwinPair]:
+    """Return the twins that a network's features propose and that are not known yet."""
+    from tinyres.cli.feature_twins import find_feature_twins  # torch takes longer to load than all the rest
+
+    there = {(pair.splits, pair.rows) for pair in known}
+    found = []
+    for each in find_feature_twins(model, splits):
+        if (each.splits, each.rows) not in there:
+            first, second = (int(numbers[split][row]) for split, row in zip(each.splits, each.rows, strict=True))
+            found.append(TwinPair(each.splits, (first, second), each.rows, each.kind, each.score, each.labels_agree))
+    return found
 
 
 def audit_pictures(folder: Path) -> Audit:

@@ -25,7 +25,7 @@ class TwinPair:
     rows: tuple[int, int]
     """In the splits of the subset, counted from 0."""
     kind: str
-    """`exact` or `near`."""
+    """`exact`, `near` or `features`."""
     score: float
     labels_agree: bool
 

@@ -52,8 +52,8 @@ def mirrored(vectors: Floats) -> Floats:
 def similarity(first: Floats, second: Floats) -> Floats:
     """Return how alike thumbnails are once the second are laid over the first (N×32×32 each), from −1 to 1 (N).
 
-    The score is the mean of two correlations over the overlap: of the pictures and of their fine detail, which other
-    pictures of the same kind of thing do not share.
+    The score is the mean of three correlations over the overlap: of the pictures, of their detail and of their finest
+    detail, which other pictures of the same kind of thing do not share.
     """
     scores = np.empty(len(first), np.float32)
     for rows in _batches(len(first)):
@@ -97,10 +97,8 @@ def _aligned_similarity(first: Floats, second: Floats) -> Floats:
         kept = scores[undecided] > UNDECIDED
         undecided, place = undecided[kept], place[kept] * np.array([2, 1, 2, 1], np.float32)
     place[:, ::2] /= 2
-    fixed, moving = first[undecided], second[undecided]
-    whole = _correlation(_blurred(fixed, 0.5), *_laid(_blurred(moving, 0.5), place))
-    detail = _correlation(_detail(fixed), *_laid(_detail(moving), place))
-    scores[undecided] = (whole + detail) / 2
+    looks = zip(_looks(first[undecided]), _looks(second[undecided]), strict=True)
+    scores[undecided] = np.mean([_correlation(fixed, *_laid(moving, place)) for fixed, moving in looks], axis=0)
     return scores
 
 
@@ -155,9 +153,10 @@ def _correlation(fixed: Floats, laid: Floats, inside: Floats) -> Floats:
     return mean
 
 
-def _detail(images: Floats) -> Floats:
-    """Structures of some one to four pixels."""
-    return _blurred(images, 0.7) - _blurred(images, 2)
+def _looks(images: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the pictures, their structures of some one to four pixels, and those of one or two."""
+    sharp = _blurred(images, 0.5)
+    return sharp, _blurred(images, 0.7) - _blurred(images, 2), sharp - _blurred(images, 1.2)
 
 
 def _gradients(images: Floats) -> tuple[Floats, Floats]:

@@ -22,9 +22,9 @@ from tinyres.sources.likeness import Floats, descriptors, mirrored, similarity, 
 
 Rows = NDArray[np.intp]
 
-THRESHOLD = 0.9  # of the score of near twins; chosen on CIFAR-100 by benchmarks/twins.py
-NEAREST = 3  # images that are looked at for each image of the smaller split, in either orientation
-ALIKE = 0.65  # the least product of descriptors for which the pixels are compared
+THRESHOLD = 0.86  # of the score of near twins; chosen on CIFAR-100 by benchmarks/twins.py
+NEAREST = 5  # images that are looked at for each image of the smaller split, in either orientation
+ALIKE = 0.6  # the least product of descriptors for which the pixels are compared
 AXES = 128  # of the descriptors' 512, those along which they vary most
 SAMPLE = 20_000  # images from whose descriptors the axes are found
 TILE, WIDE = 512, 4096  # queries, and vectors, that are multiplied at a time
@@ -32,7 +32,7 @@ MANY = 1_000_000  # pairs among which the nearest are sought before there are mo
 SEARCHED_WITHIN = 100_000  # images: beyond, near twins inside a split would take hours (the time grows as the square)
 SMALLEST = 16  # pixels: in smaller images two of the same kind cannot be told from one twice
 GROUP = 20  # equal images of which every pair is listed; of more, each is paired with the first
-NEAR, EXACT = "near", "exact"
+NEAR, EXACT, FEATURES = "near", "exact", "features"
 COLUMNS = ["first_split", "first", "second_split", "second", "kind", "score", "labels_agree"]
 ROWS = ["first_row", "second_row"]
 
@@ -45,7 +45,7 @@ class Twin:
     rows: tuple[int, int]
     """In the splits, counted from 0."""
     kind: str
-    """`exact`: all pixels are equal; or `near`."""
+    """`exact`: all pixels are equal; `near`, proposed by outlines; or `features`, proposed by a network's features."""
     score: float
     """How alike the pixels are once they are aligned, at most 1."""
     labels_agree: bool
@@ -54,8 +54,9 @@ class Twin:
 def find_twins(splits: Mapping[str, Split]) -> list[Twin]:
     """Find the twins inside each split and across each two of them: exact ones first, then near ones by score."""
     exact = list(_exact_twins(splits))
-    near = [each for each in _near_twins(splits) if not _equal(splits, each)]
-    return exact + sorted(near, key=lambda each: (-each.score, each.splits, each.rows))
+    if not splits or min(next(iter(splits.values())).images.shape[1:3]) < SMALLEST:
+        return exact
+    return exact + near_twins(splits, _descriptors_of(splits), NEAR)
 
 
 def not_searched(splits: Mapping[str, Split]) -> list[str]:
@@ -96,26 +97,33 @@ def _equal(splits: Mapping[str, Split], twin: Twin) -> bool:
     return np.array_equal(first, second)
 
 
-def _near_twins(splits: Mapping[str, Split]) -> Iterator[Twin]:
+def near_twins(splits: Mapping[str, Split], described: Mapping[str, tuple[Floats, Floats]], kind: str) -> list[Twin]:
+    """Find the pairs whose pixels are alike, among those that have similar descriptors; the most alike first.
+
+    Args:
+        splits: The images.
+        described: Of each split, unit vectors (N×D) that are similar for similar images: of the images, and of their
+            mirrored copies.
+        kind: `near` or `features`, what the pairs are called, by what describes them.
+    """
+    found = [each for each in _near_twins(splits, described, kind) if not _equal(splits, each)]
+    return sorted(found, key=lambda each: (-each.score, each.splits, each.rows))
+
+
+def _near_twins(
+    splits: Mapping[str, Split], described: Mapping[str, tuple[Floats, Floats]], kind: str
+) -> Iterator[Twin]:
     splits = {name: split for name, split in splits.items() if len(split)}
-    if not splits or min(next(iter(splits.values())).images.shape[1:3]) < SMALLEST:
-        return
-    axes = _principal_axes([split.images for split in splits.values()])
-    straight, turned = {}, {}
-    for name, split in splits.items():
-        straight[name], turned[name] = _described(split.images, axes)
     for first, second in combinations_with_replacement(splits, 2):
         if first == second and len(splits[first]) > SEARCHED_WITHIN:
             continue
         asking, asked = sorted((first, second), key=lambda name: len(splits[name]))
-        found = _near_pairs(
-            (splits[asking], straight[asking], turned[asking]), (splits[asked], straight[asked]), first == second
-        )
+        found = _near_pairs((splits[asking], *described[asking]), (splits[asked], described[asked][0]), first == second)
         for (row, other), score in found.items():
             if score >= THRESHOLD:
                 rows = (row, other) if asking == first else (other, row)
                 agree = bool(splits[asking].labels[row] == splits[asked].labels[other])
-                yield Twin((first, second), rows, NEAR, round(score, 4), agree)
+                yield Twin((first, second), rows, kind, round(score, 4), agree)
 
 
 def _near_pairs(
@@ -178,9 +186,14 @@ def _nearest(pairs: Rows, products: Floats, within: bool, floors: Floats) -> tup
     return pairs[kept], products[kept]
 
 
+def _descriptors_of(splits: Mapping[str, Split]) -> dict[str, tuple[Floats, Floats]]:
+    axes = _principal_axes([split.images for split in splits.values()])
+    return {name: _described(split.images, axes) for name, split in splits.items()}
+
+
 def _principal_axes(images: Sequence[Images]) -> Floats:
     """Return the axes (512×128) along which descriptors vary most, from an even sample of them."""
-    step = -(-sum(len(each) for each in images) // SAMPLE)
+    step = max(1, -(-sum(len(each) for each in images) // SAMPLE))
     sample = descriptors(np.concatenate([each[::step] for each in images]))
     return np.linalg.eigh(sample.T @ sample)[1][:, -AXES:]
 

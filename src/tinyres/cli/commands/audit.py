@@ -42,6 +42,7 @@ def add(commands: Commands) -> None:
     audit.add_argument("--suspects", metavar="FILE", type=Path, help="write every suspect label as CSV")
     audit.add_argument("--plots", metavar="FOLDER", type=Path, help="write twins.png and suspect_labels.png")
     audit.add_argument("--model", metavar="NAME", help="judge labels by this network (default: the mean of all)")
+    audit.add_argument("--features", metavar="NAME", help="seek twins by the features of this trained network, too")
     audit.add_argument("--json", action="store_true", help="print the summary as JSON")
     audit.set_defaults(run=run)
 
@@ -61,7 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.folder.is_dir():
         raise UserError(f"There is no folder {str(arguments.folder)!r}; name a study or a folder of pictures.")
     if (arguments.folder / "params.yaml").is_file():
-        audit = audit_study(arguments.folder, arguments.model)
+        audit = audit_study(arguments.folder, arguments.model, arguments.features)
+    elif arguments.features:
+        raise UserError("--features needs a study with a trained network; leave it out for a folder of pictures.")
     else:
         audit = audit_pictures(arguments.folder)
     if arguments.pairs:

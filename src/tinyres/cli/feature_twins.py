@@ -1,0 +1,47 @@
+"""Near twins that a trained network finds: its features propose pairs that outlines do not, and the pixels decide."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyres.cli.serving import BATCH_SIZE, ServedModel
+from tinyres.common.dataset import Images, Split
+from tinyres.common.pixels import channels_first
+from tinyres.models.inference import features_of
+from tinyres.sources.twins import FEATURES, Twin, near_twins
+
+Floats = NDArray[np.float32]
+
+
+def find_feature_twins(folder: Path, splits: Mapping[str, Split]) -> list[Twin]:
+    """Find near twins among the images that a network's penultimate features place close to each other.
+
+    The cosine is that of features from which the mean over the images is taken, since all have a large part in common.
+
+    Args:
+        folder: The model's.
+        splits: The images, inside and across which twins are sought.
+
+    Raises:
+        UserError: It is no model folder, or a damaged one.
+    """
+    network = ServedModel(folder)
+    straight = {name: _features(network, split.images) for name, split in splits.items()}
+    turned = {
+        name: _features(network, np.ascontiguousarray(split.images[:, :, ::-1])) for name, split in splits.items()
+    }
+    mean = np.concatenate(list(straight.values())).mean(axis=0)
+    described = {name: (_directions(straight[name], mean), _directions(turned[name], mean)) for name in splits}
+    return near_twins(splits, described, FEATURES)
+
+
+def _features(network: ServedModel, images: Images) -> Floats:
+    found: Floats = features_of(network.classifier, channels_first(images), BATCH_SIZE, network.machine).numpy()
+    return found
+
+
+def _directions(features: Floats, mean: Floats) -> Floats:
+    apart = features - mean
+    return apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-6)
