@@ -174,7 +174,7 @@ def plot_doubtful(twins: list[TwinPair], suspects: Suspects, test: Split, classe
     splits = {split: read_split(SUBSET / split) for split in {name for pair in twins for name in pair.splits}}
     drawn = [
         plot_twins(files[0], twins_to_show(twins), splits, classes),
-        plot_suspects(files[1], suspects, test, read_numbers(TWINS, "test"), classes),
+        plot_suspects(files[1], suspects, "test", test, read_numbers(TWINS, "test"), classes),
     ]
     return [file for file, there in zip(files, drawn, strict=True) if there]
 

@@ -2,17 +2,25 @@
 
 import csv
 import json
+import shutil
 import sys
+from pathlib import Path
 
+import hypothesis.strategies
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
 from PIL import Image
+from ruamel.yaml import YAML
+from sklearn.datasets import load_digits
 
 from test_twins import CHANGES, scenes, split
+from tinyres.cli.cross_validation import split_into_folds
 from tinyres.cli.main import main
-from tinyres.common.dataset import Description, write_dataset
+from tinyres.common.dataset import Description, Split, write_dataset
 from tinyres.common.model_folder import ModelDescription
+from tinyres.evaluation.trust import TwinPair
 from tinyres.models import build, save_model
 from tinyres.sources.twins import find_twins, write_twins
 
@@ -66,6 +74,29 @@ def evaluated(study) -> None:
     np.save(study / "metrics/evaluation/probabilities_net.npy", probabilities.astype(np.float16))
 
 
+def write_digits(study, wrong=()) -> None:
+    """Put 48 zeros and 48 ones in place of the study's images, some with the other label, and a network to train."""
+    images, labels = load_digits(n_class=2, return_X_y=True)
+    rows = np.concatenate([np.flatnonzero(labels == digit)[:48] for digit in (0, 1)])
+    grey = (images[rows].reshape(-1, 8, 8, 1) * (255 / 16)).round().astype(np.uint8).repeat(3, axis=3)
+    stated = labels[rows].astype(np.int64)
+    stated[list(wrong)] = 1 - stated[list(wrong)]
+    splits = {"train": Split(grey, stated), "test": Split(grey[:4], stated[:4])}
+    description = Description(
+        "toy", ["zero", "one"], None, (8, 8), {"train": 96, "test": 4}, None, [0.3] * 3, [0.4] * 3
+    )
+    shutil.rmtree(study / "data")
+    write_dataset(study / "data/subset", description, splits)
+    write_twins(study / "data/twins", [], {"train": np.arange(96) + 100, "test": np.arange(4)}, [])
+    text = (Path(__file__).parents[1] / "params.yaml").read_text()
+    content = YAML(typ="safe").load(text)
+    content["models"] = {"net": content["models"]["baseline"] | {"architecture": "cnn", "stem": None}}
+    content |= {"epochs": 6, "batch_size": 8, "lr": 0.003}
+    content["augment"]["online"] |= {"crop_padding": 0, "flip": 0}
+    with (study / "params.yaml").open("w") as stream:
+        YAML().dump(content, stream)
+
+
 def test_pictures_before_any_training(pictures, monkeypatch, capsys, tmp_path):
     told = audit(monkeypatch, capsys, pictures, "--pairs", tmp_path / "pairs.csv", "--plots", tmp_path / "plots")
     assert "otter/1.png" in told
@@ -84,7 +115,9 @@ def test_a_study_before_and_after_its_evaluation(study, monkeypatch, capsys):
     assert before["test_images_with_a_twin_in_training"] == 7
     assert before["test_images_with_a_contradicting_twin"] == 1
     assert "suspect_labels" not in before
-    assert "Labels are judged once networks were evaluated (`dvc repro evaluate`)." in audit(monkeypatch, capsys, study)
+    assert "Test labels are judged once networks were evaluated (`dvc repro evaluate`)." in audit(
+        monkeypatch, capsys, study
+    )
     evaluated(study)
     after = json.loads(audit(monkeypatch, capsys, study, "--json"))
     assert [(each["split"], each["number"], each["given"], each["likely"]) for each in after["suspect_labels"]] == [
@@ -125,6 +158,42 @@ def test_features_propose_twins_that_outlines_do_not(study, monkeypatch, capsys)
     changed = {("features", 100 + row, 10 * row) for row in range(1, 7)}
     untouched_in_colour = {("features", 100 + row, 10 * row) for row in (1, 2, 4)}  # shifted, JPEG, mirrored
     assert untouched_in_colour <= found - {("exact", 100, 0)} <= changed  # an untrained network goes by colour, too
+
+
+def test_training_labels_are_judged_by_networks_that_were_not_trained_on_them(study, monkeypatch, capsys):
+    write_digits(study, wrong=(3, 60))
+    told = audit(monkeypatch, capsys, study, "--cross-validate", "net", "--folds", "2", "--json")
+    content = json.loads(told)
+    assert content["judges"] == {"train": ["net"]}
+    assert {(each["split"], each["number"], each["given"], each["likely"]) for each in content["suspect_labels"]} >= {
+        ("train", 103, "one", "zero"),
+        ("train", 160, "zero", "one"),
+    }
+    assert len(content["suspect_labels"]) < 6
+    monkeypatch.setattr("tinyres.cli.cross_validation.make_trainer", None)
+    assert audit(monkeypatch, capsys, study, "--cross-validate", "net", "--folds", "2", "--json") == told, "no training"
+
+
+@given(hypothesis.strategies.data())
+def test_folds_hold_every_image_once_and_twins_together(data):
+    labels = np.repeat([0, 1, 2], [12, 15, 40])
+    rows = hypothesis.strategies.integers(0, len(labels) - 1)
+    twins = data.draw(hypothesis.strategies.lists(hypothesis.strategies.tuples(rows, rows), max_size=8))
+    pairs = [TwinPair(("train", "train"), pair, pair, "near", 0.9, True) for pair in twins]
+    folds = split_into_folds(labels, pairs, data.draw(hypothesis.strategies.integers(2, 12)), 0)
+    assert sorted(np.concatenate(folds).tolist()) == list(range(len(labels)))
+    fold_of = {row: number for number, fold in enumerate(folds) for row in fold.tolist()}
+    assert all(fold_of[first] == fold_of[second] for first, second in twins)
+
+
+def test_more_folds_than_images_of_a_class_are_refused(study, monkeypatch):
+    write_digits(study)
+    for folds in ("1", "49"):
+        told = refused(monkeypatch, study, "--cross-validate", "net", "--folds", folds)
+        assert told == (
+            f"error: --folds is {folds}, but has to be at least 2 and at most 48, the training images of the smallest "
+            "class."
+        )
 
 
 def test_what_is_missing_is_told_in_one_sentence(study, monkeypatch, tmp_path):

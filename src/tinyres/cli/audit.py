@@ -4,7 +4,8 @@ import csv
 import io
 import json
 from collections import Counter
-from dataclasses import dataclass
+from contextlib import chdir
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,10 @@ class Audit:
     pairs: list[TwinPair]
     remarks: list[str]
     """Sentences on what was not searched."""
-    suspects: Suspects | None
-    """Of the test images; None before networks were evaluated."""
-    judges: list[str]
-    """The networks by which labels are suspect."""
+    suspects: dict[str, Suspects]
+    """By split: of the test images once networks were evaluated, of the training images where that was asked for."""
+    judges: dict[str, list[str]]
+    """By split, the networks by which labels are suspect."""
     files: dict[str, list[str]] | None = None
     """Names of the images' files, by split, of a folder of pictures; a study has none."""
 
@@ -82,11 +83,33 @@ def audit_study(folder: Path, model: str | None, features: str | None = None) ->
         raise UserError(
             f"The probabilities in {folder} are of other images; make them again with `dvc repro evaluate`."
         )
-    suspects = suspect_labels(mean_probabilities(probabilities), splits["test"].labels) if probabilities else None
+    suspects = {}
+    if probabilities:
+        suspects["test"] = suspect_labels(mean_probabilities(probabilities), splits["test"].labels)
     numbers = {name: read_numbers(folder / "data" / "twins", name) for name in splits}
     if features:
         pairs += _by_features(folder / "models" / features, splits, numbers, pairs)
-    return Audit(data.classes, splits, numbers, pairs, remarks, suspects, judges)
+    return Audit(data.classes, splits, numbers, pairs, remarks, suspects, {"test": judges} if judges else {})
+
+
+def judge_training_labels(audit: Audit, folder: Path, model: str, folds: int) -> Audit:
+    """Return the audit with the suspect labels among the training images, by cross-validation.
+
+    Args:
+        audit: Of the study.
+        folder: The study.
+        model: The network of the study that is trained anew for each fold.
+        folds: Their number.
+
+    Raises:
+        UserError: The study has no such network, or a class has fewer training images than there are folds.
+    """
+    from tinyres.cli.cross_validation import cross_validated_probabilities  # as above
+
+    with chdir(folder):
+        probabilities = cross_validated_probabilities(model, folds, audit.pairs)
+    suspects = suspect_labels(probabilities, audit.splits["train"].labels)
+    return replace(audit, suspects=audit.suspects | {"train": suspects}, judges=audit.judges | {"train": [model]})
 
 
 def _by_features(
@@ -135,7 +158,7 @@ def audit_pictures(folder: Path) -> Audit:
         for each in find_twins(splits)
     ]
     numbers = {name: np.arange(len(split)) for name, split in splits.items()}
-    return Audit(classes, splits, numbers, pairs, remarks, None, [], files)
+    return Audit(classes, splits, numbers, pairs, remarks, {}, {}, files)
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
@@ -149,8 +172,8 @@ def as_json(audit: Audit) -> dict[str, Any]:
         twins = TestTwins.of(audit.pairs, len(audit.splits["test"]))
         content["test_images_with_a_twin_in_training"] = int(twins.trained_on.sum())
         content["test_images_with_a_contradicting_twin"] = int(twins.contradicted.sum())
-    if audit.suspects is not None:
-        content |= {"judges": audit.judges, "suspect_labels": _suspects(audit, audit.suspects)}
+    if audit.suspects:
+        content |= {"judges": audit.judges, "suspect_labels": _suspects(audit)}
     return content
 
 
@@ -166,15 +189,15 @@ def as_text(audit: Audit) -> str:
              "" if pair.labels_agree else "two labels"] for pair in twins_to_show(audit.pairs)[:SHOWN]
         ]  # fmt: skip
         parts.append(tabulate(pairs, ["first", "second", "kind", "score", ""], disable_numparse=True))
-    if audit.suspects is None and audit.files is None:
-        parts.append("Labels are judged once networks were evaluated (`dvc repro evaluate`).")
-    if audit.suspects is not None:
-        named = _suspects(audit, audit.suspects)
-        rows = [[f"test {row['number']}", row["given"], row["likely"], f"{row['margin']:.2f}"] for row in named[:SHOWN]]
+    if "test" not in audit.suspects and audit.files is None:
+        parts.append("Test labels are judged once networks were evaluated (`dvc repro evaluate`).")
+    for split in audit.suspects:
+        named = [row for row in _suspects(audit) if row["split"] == split]
+        rows = [[f"{split} {row['number']}", row["given"], row["likely"], f"{row['margin']:.2f}"] for row in named]
         labels = "label" if len(named) == 1 else "labels"
-        judged = f"{len(named):,} suspect {labels} among {len(audit.splits['test']):,} test images"
-        parts.append(f"{judged}, by {', '.join(audit.judges)}:")
-        parts.append(tabulate(rows, ["image", "given", "likely", "margin"]))
+        judged = f"{len(named):,} suspect {labels} among {len(audit.splits[split]):,} {split} images"
+        parts.append(f"{judged}, by {', '.join(audit.judges[split])}:")
+        parts.append(tabulate(rows[:SHOWN], ["image", "given", "likely", "margin"]))
     return "\n\n".join([*parts, *audit.remarks]) + "\n"
 
 
@@ -196,21 +219,21 @@ def write_suspects(file: Path, audit: Audit) -> None:
     Raises:
         UserError: No network has judged the labels.
     """
-    if audit.suspects is None:
+    if not audit.suspects:
         raise UserError("No labels were judged; evaluate the study's networks with `dvc repro evaluate`.")
     text = io.StringIO()
     writer = csv.DictWriter(text, ["split", "number", "given", "likely", "margin"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row | {"margin": f"{row['margin']:.4f}"} for row in _suspects(audit, audit.suspects))
+    writer.writerows(row | {"margin": f"{row['margin']:.4f}"} for row in _suspects(audit))
     write_text(file, text.getvalue())
 
 
 def write_plots(folder: Path, audit: Audit) -> None:
     """Plot twins and suspect labels, where there are any."""
     plot_twins(folder / "twins.png", twins_to_show(audit.pairs), audit.splits, audit.classes)
-    if audit.suspects is not None:
-        file, test, numbers = folder / "suspect_labels.png", audit.splits["test"], audit.numbers["test"]
-        plot_suspects(file, audit.suspects, test, numbers, audit.classes)
+    for split, suspects in audit.suspects.items():
+        file = folder / ("suspect_labels.png" if split == "test" else f"suspect_labels_{split}.png")
+        plot_suspects(file, suspects, split, audit.splits[split], audit.numbers[split], audit.classes)
 
 
 def _counts(pairs: list[TwinPair]) -> list[dict[str, Any]]:
@@ -222,16 +245,16 @@ def _counts(pairs: list[TwinPair]) -> list[dict[str, Any]]:
     ]
 
 
-def _suspects(audit: Audit, suspects: Suspects) -> list[dict[str, Any]]:
-    labels = audit.splits["test"].labels
+def _suspects(audit: Audit) -> list[dict[str, Any]]:
     return [
         {
-            "split": "test",
-            "number": int(audit.numbers["test"][row]),
-            "given": audit.classes[labels[row]],
+            "split": split,
+            "number": int(audit.numbers[split][row]),
+            "given": audit.classes[audit.splits[split].labels[row]],
             "likely": audit.classes[likely],
             "margin": float(margin),
         }
+        for split, suspects in audit.suspects.items()
         for row, likely, margin in zip(suspects.rows, suspects.likely, suspects.margin, strict=True)
     ]
 

@@ -72,17 +72,19 @@ def plot_twins(
 def plot_suspects(
     file: Path | str,
     suspects: Doubts,
+    split: str,
     images: Split,
     numbers: NDArray[np.int64],
     classes: Sequence[str],
     columns: int = 8,
 ) -> bool:
-    """Plot the most suspect test images with the given label and the likely one; return whether there are any.
+    """Plot the most suspect images of a split with the given label and the likely one; return whether there are any.
 
     Args:
         file: Where to.
         suspects: The images with suspect labels.
-        images: The test images.
+        split: Its name.
+        images: All its images.
         numbers: Of each of them, its number in the source, by which it is named.
         classes: The classes' names.
         columns: Images side by side.
@@ -96,7 +98,7 @@ def plot_suspects(
         for axis, row, likely in zip(axes, shown, suspects.likely, strict=False):
             show_image(axis, images.images[row])
             given, better = (classes[label].replace("_", " ") for label in (images.labels[row], likely))
-            axis.set_title(f"test {numbers[row]}", fontsize=8)
+            axis.set_title(f"{split} {numbers[row]}", fontsize=8)
             axis.set_xlabel(f"given: {given}\n→ {better}?", color=CONTRADICT, fontsize=8)
         for axis in axes[len(shown) :]:
             axis.set_axis_off()

@@ -11,14 +11,16 @@ from tinyres.common.errors import UserError
 
 DESCRIPTION = (
     "Say whether the test set can be trusted: which images are twins (the same photograph twice, inside a split or "
-    "across training and test), and which test labels are probably wrong. The study must have its data; its labels are "
-    "judged once its networks were evaluated. For a folder of pictures, twins are found before any training."
+    "across training and test), and which labels are probably wrong. The study must have its data. Its test labels are "
+    "judged once its networks were evaluated; its training labels, with --cross-validate, by networks of their own. "
+    "For a folder of pictures, twins are found before any training."
 )
 EXAMPLES = examples(
     "tinyres audit                            # the study in this folder",
     "tinyres audit studies/aquatic_mammals --plots audit",
     "tinyres audit ~/pictures --pairs twins.csv",
     "tinyres audit --json > audit.json",
+    "tinyres audit --cross-validate baseline --suspects labels.csv  # training labels, too: five trainings",
 )
 
 
@@ -41,7 +43,13 @@ def add(commands: Commands) -> None:
     audit.add_argument("--pairs", metavar="FILE", type=Path, help="write every pair of twins as CSV")
     audit.add_argument("--suspects", metavar="FILE", type=Path, help="write every suspect label as CSV")
     audit.add_argument("--plots", metavar="FOLDER", type=Path, help="write twins.png and suspect_labels.png")
-    audit.add_argument("--model", metavar="NAME", help="judge labels by this network (default: the mean of all)")
+    audit.add_argument("--model", metavar="NAME", help="judge test labels by this network (default: the mean of all)")
+    audit.add_argument(
+        "--cross-validate",
+        metavar="NAME",
+        help="judge the training labels, too, by this network of the study, trained once for each fold on all others",
+    )
+    audit.add_argument("--folds", metavar="N", type=int, default=5, help="folds of --cross-validate (default: 5)")
     audit.add_argument("--features", metavar="NAME", help="seek twins by the features of this trained network, too")
     audit.add_argument("--json", action="store_true", help="print the summary as JSON")
     audit.set_defaults(run=run)
@@ -54,6 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
         as_text,
         audit_pictures,
         audit_study,
+        judge_training_labels,
         write_pairs,
         write_plots,
         write_suspects,
@@ -63,8 +72,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"There is no folder {str(arguments.folder)!r}; name a study or a folder of pictures.")
     if (arguments.folder / "params.yaml").is_file():
         audit = audit_study(arguments.folder, arguments.model, arguments.features)
-    elif arguments.features:
-        raise UserError("--features needs a study with a trained network; leave it out for a folder of pictures.")
+        if arguments.cross_validate:
+            audit = judge_training_labels(audit, arguments.folder, arguments.cross_validate, arguments.folds)
+    elif arguments.features or arguments.cross_validate:
+        option = "--features" if arguments.features else "--cross-validate"
+        raise UserError(f"{option} needs a network of a study; leave it out for a folder of pictures.")
     else:
         audit = audit_pictures(arguments.folder)
     if arguments.pairs:
