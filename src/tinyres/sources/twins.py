@@ -8,9 +8,11 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations, combinations_with_replacement
+from os import cpu_count
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from tinyres.sources.likeness import Floats, descriptors, mirrored, similarity, 
 
 Rows = NDArray[np.intp]
 
-THRESHOLD = 0.86  # of the score of near twins; chosen on CIFAR-100 by benchmarks/twins.py
+THRESHOLD = 0.89  # of the score of near twins; chosen on CIFAR-100 by benchmarks/twins.py
 NEAREST = 5  # images that are looked at for each image of the smaller split, in either orientation
 ALIKE = 0.6  # the least product of descriptors for which the pixels are compared
 AXES = 128  # of the descriptors' 512, those along which they vary most
@@ -134,13 +136,18 @@ def _near_pairs(
     scores: dict[tuple[int, int], float] = {}
     for queries, flipped in ((straight, False), (turned, True)):
         pairs = _alike(queries, vectors, within)
-        for start in range(0, len(pairs), TILE):
-            rows, others = pairs[start : start + TILE].T
-            first = thumbnails(asking.images[rows])
-            second = thumbnails(asked.images[others])
-            found = similarity(first[:, :, ::-1] if flipped else first, second)
-            for pair, score in zip(pairs[start : start + TILE].tolist(), found.tolist(), strict=True):
-                scores[pair[0], pair[1]] = max(score, scores.get((pair[0], pair[1]), -1))
+
+        def likeness(some: Rows, flipped: bool = flipped) -> list[float]:
+            rows, others = some.T
+            first, second = thumbnails(asking.images[rows]), thumbnails(asked.images[others])
+            found: list[float] = similarity(first[:, :, ::-1] if flipped else first, second).tolist()
+            return found
+
+        tiles = [pairs[start : start + TILE] for start in range(0, len(pairs), TILE)]
+        with ThreadPoolExecutor(cpu_count()) as threads:  # NumPy computes without the interpreter's lock
+            for tile, found in zip(tiles, threads.map(likeness, tiles), strict=True):
+                for (row, partner), score in zip(tile.tolist(), found, strict=True):
+                    scores[row, partner] = max(score, scores.get((row, partner), -1))
     return scores
 
 
