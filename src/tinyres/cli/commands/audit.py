@@ -20,7 +20,7 @@ EXAMPLES = examples(
     "tinyres audit studies/aquatic_mammals --plots audit",
     "tinyres audit ~/pictures --pairs twins.csv",
     "tinyres audit --json > audit.json",
-    "tinyres audit --cross-validate baseline --suspects labels.csv  # training labels, too: five trainings",
+    "tinyres audit --cross-validate baseline  # training labels, too: five trainings",
 )
 
 
