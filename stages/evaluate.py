@@ -55,7 +55,7 @@ from tinyres.figures.gains import plot_gains
 from tinyres.figures.images import plot_gallery
 from tinyres.figures.reliability import plot_reliability
 from tinyres.figures.trust import plot_suspects, plot_twins
-from tinyres.models import load_model
+from tinyres.models import Classifier, load_model
 from tinyres.models.inference import logits_of
 from tinyres.models.machine import Machine, prepare_machine
 from tinyres.params import Evaluate, Reference, read_params
@@ -78,7 +78,8 @@ def main(names: list[str]) -> None:
     machine = prepare_machine(params.runtime)
     data = read_description(SUBSET)
     test, every = test_images(data)
-    logits = {name: logits_by(name, every, params.evaluate, machine) for name in names}
+    networks = {name: machine.prepare(load_model(Path("models") / name)[0]) for name in names}
+    logits = {name: logits_by(network, every, params.evaluate, machine) for name, network in networks.items()}
     tested = {name: each[-len(test) :] for name, each in logits.items()}
     assessments = {name: assess(each, test.labels) for name, each in tested.items()}
     on_every = {name: assess(each, every.labels) for name, each in logits.items()}
@@ -90,7 +91,7 @@ def main(names: list[str]) -> None:
     remaining, difference_there = scores_without(correct, TestTwins.of(twins, len(test)), suspects)
     results = {
         name: single_figures(assessments[name], on_every[name], superclasses)
-        | scaled(name, tested[name], test.labels, data, params.evaluate, machine)
+        | scaled(name, networks[name], tested[name], test.labels, data, params.evaluate, machine)
         | remaining[name]
         for name in names
     }
@@ -105,7 +106,7 @@ def main(names: list[str]) -> None:
     files = [
         *write_tables(figures, reference, assessments, data),
         *plot_results(assessments, data, superclasses),
-        *(plot_gallery_of(name, on_every[name], every, shown, data, machine) for name in names),
+        *(plot_gallery_of(name, networks[name], on_every[name], every, shown, data, machine) for name in names),
         *plot_doubtful(twins, suspects, test, data.classes),
         *(save_predictions(name, each) for name, each in assessments.items()),
     ]
@@ -122,14 +123,13 @@ def test_images(data: Description) -> tuple[Split, Split]:
     return test, test
 
 
-def logits_by(name: str, images: Split, evaluate: Evaluate, machine: Machine) -> Logits:
-    classifier, _ = load_model(Path("models") / name)
-    pixels = channels_first(images.images)
-    return logits_of(machine.prepare(classifier), pixels, evaluate.batch_size, machine).numpy()
+def logits_by(network: Classifier, images: Split, evaluate: Evaluate, machine: Machine) -> Logits:
+    return logits_of(network, channels_first(images.images), evaluate.batch_size, machine).numpy()
 
 
 def scaled(
     name: str,
+    network: Classifier,
     logits: Logits,
     labels: NDArray[np.int64],
     data: Description,
@@ -140,6 +140,7 @@ def scaled(
 
     Args:
         name: The model.
+        network: The network.
         logits: Its logits on the test images (N×K).
         labels: The labels of the test images (N).
         data: The description of the data set; the temperature is fitted on its validation images, if it has any.
@@ -149,7 +150,7 @@ def scaled(
     figures: dict[str, float] = {}
     if evaluate.temperature and data.validation_from:
         validation = read_split(SUBSET / "validation")
-        temperature = fit_temperature(logits_by(name, validation, evaluate, machine), validation.labels)
+        temperature = fit_temperature(logits_by(network, validation, evaluate, machine), validation.labels)
         figures = scaled_figures(logits, labels, temperature)
     write_temperature(Path("models") / name, figures.get("temperature", 1.0))
     return figures
@@ -310,10 +311,15 @@ def gallery_images(first: list[int], images: int, tested: int) -> list[int]:
 
 
 def plot_gallery_of(
-    name: str, assessment: Assessment, images: Split, shown: list[int], data: Description, machine: Machine
+    name: str,
+    network: Classifier,
+    assessment: Assessment,
+    images: Split,
+    shown: list[int],
+    data: Description,
+    machine: Machine,
 ) -> Path:
     """Plot images with their predictions and with the parts of them that speak for these; return the file."""
-    classifier, _ = load_model(Path("models") / name)
     pixels, predicted = images.images[shown], assessment.predicted[shown].tolist()
     file = PLOTS / f"gallery_{name}.png"
     plot_gallery(
@@ -322,7 +328,7 @@ def plot_gallery_of(
         predicted=[data.classes[label] for label in predicted],
         probability=assessment.probability[shown].tolist(),
         actual=[data.classes[label] for label in images.labels[shown]],
-        heat=heat_maps(machine.prepare(classifier), pixels, predicted, machine),
+        heat=heat_maps(network, pixels, predicted, machine),
     )
     return file
 

@@ -173,7 +173,8 @@ def as_json(audit: Audit) -> dict[str, Any]:
         content["test_images_with_a_twin_in_training"] = int(twins.trained_on.sum())
         content["test_images_with_a_contradicting_twin"] = int(twins.contradicted.sum())
     if audit.suspects:
-        content |= {"judges": audit.judges, "suspect_labels": _suspects(audit)}
+        suspects = [row for split in audit.suspects for row in _suspects(audit, split)]
+        content |= {"judges": audit.judges, "suspect_labels": suspects}
     return content
 
 
@@ -192,7 +193,7 @@ def as_text(audit: Audit) -> str:
     if "test" not in audit.suspects and audit.files is None:
         parts.append("Test labels are judged once networks were evaluated (`dvc repro evaluate`).")
     for split in audit.suspects:
-        named = [row for row in _suspects(audit) if row["split"] == split]
+        named = _suspects(audit, split)
         rows = [[f"{split} {row['number']}", row["given"], row["likely"], f"{row['margin']:.2f}"] for row in named]
         labels = "label" if len(named) == 1 else "labels"
         judged = f"{len(named):,} suspect {labels} among {len(audit.splits[split]):,} {split} images"
@@ -224,7 +225,8 @@ def write_suspects(file: Path, audit: Audit) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, ["split", "number", "given", "likely", "margin"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row | {"margin": f"{row['margin']:.4f}"} for row in _suspects(audit))
+    for split in audit.suspects:
+        writer.writerows(row | {"margin": f"{row['margin']:.4f}"} for row in _suspects(audit, split))
     write_text(file, text.getvalue())
 
 
@@ -245,16 +247,16 @@ def _counts(pairs: list[TwinPair]) -> list[dict[str, Any]]:
     ]
 
 
-def _suspects(audit: Audit) -> list[dict[str, Any]]:
+def _suspects(audit: Audit, split: str) -> list[dict[str, Any]]:
+    suspects, labels, numbers = audit.suspects[split], audit.splits[split].labels, audit.numbers[split]
     return [
         {
             "split": split,
-            "number": int(audit.numbers[split][row]),
-            "given": audit.classes[audit.splits[split].labels[row]],
+            "number": int(numbers[row]),
+            "given": audit.classes[labels[row]],
             "likely": audit.classes[likely],
             "margin": float(margin),
         }
-        for split, suspects in audit.suspects.items()
         for row, likely, margin in zip(suspects.rows, suspects.likely, suspects.margin, strict=True)
     ]
 

@@ -19,7 +19,7 @@ from tinyres.common.hashes import hash_value
 from tinyres.common.model_folder import ModelDescription
 from tinyres.common.pixels import channels_first
 from tinyres.evaluation.trust import TwinPair
-from tinyres.models.inference import logits_of
+from tinyres.models.inference import BATCH_SIZE, logits_of
 from tinyres.models.machine import Machine, prepare_machine
 from tinyres.params import Params, read_params
 from tinyres.tracking.model_location import model_folder
@@ -30,7 +30,6 @@ from tinyres.training.run import Task, describe_model, followed_split, make_trai
 
 Rows = NDArray[np.intp]
 SUBSET = Path("data/subset")
-BATCH_SIZE = 500  # images at a time when a trained network judges them
 
 
 @dataclass(frozen=True)

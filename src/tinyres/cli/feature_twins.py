@@ -10,6 +10,7 @@ from tinyres.cli.serving import BATCH_SIZE, ServedModel
 from tinyres.common.dataset import Images, Split
 from tinyres.common.pixels import channels_first
 from tinyres.models.inference import features_of
+from tinyres.sources.nearest import unit
 from tinyres.sources.twins import FEATURES, Twin, near_twins
 
 Floats = NDArray[np.float32]
@@ -33,15 +34,10 @@ def find_feature_twins(folder: Path, splits: Mapping[str, Split]) -> list[Twin]:
         name: _features(network, np.ascontiguousarray(split.images[:, :, ::-1])) for name, split in splits.items()
     }
     mean = np.concatenate(list(straight.values())).mean(axis=0)
-    described = {name: (_directions(straight[name], mean), _directions(turned[name], mean)) for name in splits}
+    described = {name: (unit(straight[name] - mean), unit(turned[name] - mean)) for name in splits}
     return near_twins(splits, described, FEATURES)
 
 
 def _features(network: ServedModel, images: Images) -> Floats:
     found: Floats = features_of(network.classifier, channels_first(images), BATCH_SIZE, network.machine).numpy()
     return found
-
-
-def _directions(features: Floats, mean: Floats) -> Floats:
-    apart = features - mean
-    return apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-6)

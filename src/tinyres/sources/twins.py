@@ -16,21 +16,18 @@ from os import cpu_count
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinyres.common.atomic import replacing
 from tinyres.common.dataset import Images, Split, save_array
 from tinyres.sources.likeness import Floats, descriptors, mirrored, similarity, thumbnails
-
-Rows = NDArray[np.intp]
+from tinyres.sources.nearest import Rows, nearest_pairs, unit
 
 THRESHOLD = 0.89  # of the score of near twins; chosen on CIFAR-100 by benchmarks/twins.py
 NEAREST = 5  # images that are looked at for each image of the smaller split, in either orientation
 ALIKE = 0.6  # the least product of descriptors for which the pixels are compared
 AXES = 128  # of the descriptors' 512, those along which they vary most
 SAMPLE = 20_000  # images from whose descriptors the axes are found
-TILE, WIDE = 512, 4096  # queries, and vectors, that are multiplied at a time
-MANY = 1_000_000  # pairs among which the nearest are sought before there are more
+TILE = 512  # images or pairs at a time
 SEARCHED_WITHIN = 100_000  # images: beyond, near twins inside a split would take hours (the time grows as the square)
 SMALLEST = 16  # pixels: in smaller images two of the same kind cannot be told from one twice
 GROUP = 20  # equal images of which every pair is listed; of more, each is paired with the first
@@ -135,7 +132,7 @@ def _near_pairs(
     (asking, straight, turned), (asked, vectors) = one, other
     scores: dict[tuple[int, int], float] = {}
     for queries, flipped in ((straight, False), (turned, True)):
-        pairs = _alike(queries, vectors, within)
+        pairs = nearest_pairs(queries, vectors, within, NEAREST, ALIKE)
 
         def likeness(some: Rows, flipped: bool = flipped) -> list[float]:
             rows, others = some.T
@@ -149,48 +146,6 @@ def _near_pairs(
                 for (row, partner), score in zip(tile.tolist(), found, strict=True):
                     scores[row, partner] = max(score, scores.get((row, partner), -1))
     return scores
-
-
-def _alike(queries: Floats, vectors: Floats, within: bool) -> Rows:
-    """Return the pairs of rows (M×2) of each query and its nearest vectors; within a split the smaller row first.
-
-    Within a split each product is computed once and counts for both rows. Memory is bounded: when many pairs are alike,
-    those that others have already outdone are dropped on the way, and less alike ones are not taken any more.
-    """
-    pairs, products = np.empty((0, 2), np.intp), np.empty(0, np.float32)
-    floors = np.full(len(queries), ALIKE, np.float32)  # what a pair needs to be among a row's nearest
-    for rows, others in _blocks(len(queries), len(vectors), within):
-        block = queries[rows] @ vectors[others].T
-        needed = np.minimum(floors[rows, None], floors[others]) if within else floors[rows, None]
-        here, there = np.divmod(np.flatnonzero(block > needed), block.shape[1])
-        found = np.stack([here + rows.start, there + others.start], axis=1)
-        new = found[:, 0] < found[:, 1] if within else np.ones(len(found), bool)
-        pairs = np.concatenate([pairs, found[new]])
-        products = np.concatenate([products, block[here[new], there[new]]])
-        if len(pairs) > MANY:
-            pairs, products = _nearest(pairs, products, within, floors)
-    return _nearest(pairs, products, within, floors)[0]
-
-
-def _blocks(queries: int, vectors: int, within: bool) -> Iterator[tuple[slice, slice]]:
-    """Return the blocks of all pairs; within a split, those that hold pairs with the smaller row first."""
-    for start in range(0, queries, TILE):
-        for other in range(start // WIDE * WIDE if within else 0, vectors, WIDE):
-            yield slice(start, start + TILE), slice(other, other + WIDE)
-
-
-def _nearest(pairs: Rows, products: Floats, within: bool, floors: Floats) -> tuple[Rows, Floats]:
-    """Return the pairs that are among the nearest of their query, or of either row; raise the floors of full rows."""
-    rows = pairs.T.ravel() if within else pairs[:, 0]
-    closeness = np.tile(products, 2) if within else products
-    order = np.lexsort((-closeness, rows))
-    ordered = rows[order]
-    ranks = np.empty_like(order)
-    ranks[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered)
-    last = ranks == NEAREST - 1
-    floors[rows[last]] = closeness[last]
-    kept = (ranks < NEAREST).reshape(2 if within else 1, -1).any(axis=0)
-    return pairs[kept], products[kept]
 
 
 def _descriptors_of(splits: Mapping[str, Split]) -> dict[str, tuple[Floats, Floats]]:
@@ -211,12 +166,8 @@ def _described(images: Images, axes: Floats) -> tuple[Floats, Floats]:
     for start in range(0, len(images), TILE):
         rows = slice(start, start + TILE)
         vectors = descriptors(images[rows])
-        straight[rows], turned[rows] = _unit(vectors @ axes), _unit(mirrored(vectors) @ axes)
+        straight[rows], turned[rows] = unit(vectors @ axes), unit(mirrored(vectors) @ axes)
     return straight, turned
-
-
-def _unit(vectors: Floats) -> Floats:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
 
 # on disk
