@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from tinyres.common.dataset import Split
-from tinyres.sources import twins
+from tinyres.sources import nearest, twins
 from tinyres.sources.twins import GROUP, find_twins, not_searched, write_twins
 
 Picture = NDArray[np.uint8]
@@ -82,9 +82,9 @@ def test_a_twin_inside_a_split_is_found_once(planted):
 def test_memory_for_many_alike_images_costs_no_twin(planted, monkeypatch):
     whole = find_twins(planted)
     monkeypatch.setattr(twins, "ALIKE", 0.0)
-    monkeypatch.setattr(twins, "MANY", 10)
-    monkeypatch.setattr(twins, "TILE", 4)
-    monkeypatch.setattr(twins, "WIDE", 8)
+    monkeypatch.setattr(nearest, "MANY", 10)
+    monkeypatch.setattr(nearest, "TILE", 4)
+    monkeypatch.setattr(nearest, "WIDE", 8)
     assert find_twins(planted) == whole
 
 
