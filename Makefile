@@ -43,7 +43,7 @@ quickstart: setup  ## the whole pipeline on handwritten digits, in an experiment
 	@echo "  make experiments             the experiment beside the workspace"
 	@echo "  dvc exp apply quickstart     its files: metrics/, plots/, models/ (git stash -u brings yours back)"
 
-repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU cores: about 7 hours)
+repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU cores: about 6 hours)
 	@dvc repro
 
 test: setup  ## the tests, on real DVC and MLflow, but for the slowest (about 10 minutes)

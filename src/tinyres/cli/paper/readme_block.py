@@ -94,7 +94,7 @@ def sentences(study: FullStudy, results: StudyResults) -> list[str]:
         f"**{standard:.2f} %**, the paper's standard network, {place(standard, ours['baseline'])}.",
         f"**{modified:.2f} %**, its modified network, {place(modified, ours['modified'])}.",
         f"**{modified - standard:.2f} points**, the difference of the two, {place(modified - standard, gain)}.",
-        f"**“{PLATEAU} % validation”**, where the paper's text lets the curve end, is {plateau(modified, results)}",
+        f"**“{PLATEAU} % validation”**, at which the paper's curve levels off, is {plateau(modified, results)}",
     ]
 
 
@@ -112,6 +112,6 @@ def plateau(modified: float, results: StudyResults) -> str:
     last = 100 * results.history[-1]["test_accuracy"]
     off = f"{abs(PLATEAU - last):.2f} points {'above' if last > PLATEAU else 'below'} it"
     return (
-        f"{PLATEAU - modified:.2f} points more than its own Table 2 has, and it describes no validation images; our "
-        f"modified network ends at {last:.2f} % on the test images, {off}."
+        f"{PLATEAU - modified:.2f} points above the test accuracy in its own Table 2, and the paper describes no "
+        f"validation images; our modified network ends at {last:.2f} % on the test images, {off}."
     )
