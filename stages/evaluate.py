@@ -41,8 +41,10 @@ from tinyres.evaluation.trust import (
     Suspects,
     TestTwins,
     TwinPair,
+    doubts_in_words,
     mean_probabilities,
     read_numbers,
+    read_remarks,
     read_twins,
     scores_without,
     suspect_labels,
@@ -87,8 +89,9 @@ def main(names: list[str]) -> None:
 
     superclasses = Superclasses.of(data.superclasses)
     twins, suspects = read_twins(TWINS), suspects_among(test, tested)
+    test_twins = TestTwins.of(twins, len(test))
     correct = {name: each.correct for name, each in assessments.items()}
-    remaining, difference_there = scores_without(correct, TestTwins.of(twins, len(test)), suspects)
+    remaining, difference_there = scores_without(correct, test_twins, suspects)
     results = {
         name: single_figures(assessments[name], on_every[name], superclasses)
         | scaled(name, networks[name], tested[name], test.labels, data, params.evaluate, machine)
@@ -99,8 +102,9 @@ def main(names: list[str]) -> None:
     write_json(METRICS / "evaluate.json", results | ({"difference": difference} if difference else {}))
     figures = {name: end_of_training(name) | values for name, values in results.items()}
     write_json(METRICS / "summary.json", summary(figures, difference))
+    doubts = doubts_in_words(test_twins, suspects, read_remarks(TWINS))
     for name in names:
-        write_card(Path("models") / name, data, figures[name], assessments[name], machine.environment())
+        write_card(Path("models") / name, data, figures[name], assessments[name], doubts, machine.environment())
     figures[names[-1]] |= against_first(difference)
     shown = gallery_images(params.evaluate.gallery, len(every), len(test))
     files = [

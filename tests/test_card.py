@@ -18,6 +18,7 @@ from tinyres.models import build, count_parameters, save_model
 
 CLASSES = ["ant", "bee", "cat"]
 DATA = Description("digits", CLASSES, None, (8, 8), {"train": 40, "test": 30}, None, [0.5] * 3, [0.2] * 3)
+DOUBTS = "Of the 30 test images, 2 (6.7 %) have a twin among the training images."
 TRAINING = {"params": {"seed": 3, "lr": 0.01, "optimizer": {"name": "sgd"}, "model": {"architecture": "cnn"}}}
 
 
@@ -41,7 +42,7 @@ def assessment() -> Assessment:
 
 @pytest.fixture
 def card(study: Path, assessment: Assessment) -> str:
-    write_card(Path("models/net"), DATA, assessment.figures(), assessment, "Python 3, torch 2")
+    write_card(Path("models/net"), DATA, assessment.figures(), assessment, DOUBTS, "Python 3, torch 2")
     return (study / "cards/net/README.md").read_text(encoding="utf-8")
 
 
@@ -100,7 +101,7 @@ def test_its_command_finds_the_commit_that_holds_it_and_a_commit_does_not_change
     command = re.search(r"git checkout \$\(git (log .*)\)\n", card)
     assert command is not None
     assert git(*command[1].split()) == holds_it
-    write_card(Path("models/net"), DATA, assessment.figures(), assessment, "Python 3, torch 2")
+    write_card(Path("models/net"), DATA, assessment.figures(), assessment, DOUBTS, "Python 3, torch 2")
     assert git("status", "--porcelain", "cards") == ""
 
 
@@ -115,9 +116,14 @@ def test_three_lines_load_the_model_and_use_it(card):
 
 def test_a_temperature_is_part_of_the_limits(study, assessment):
     scaled = {"temperature": 1.5, "test_scaled_loss": 0.5, "test_scaled_ece": 0.02}
-    write_card(Path("models/net"), DATA, assessment.figures() | scaled, assessment, "Python 3")
+    write_card(Path("models/net"), DATA, assessment.figures() | scaled, assessment, DOUBTS, "Python 3")
     card = (study / "cards/net/README.md").read_text(encoding="utf-8")
     assert "off by 2.0 points on average (expected calibration error) at the temperature 1.500" in card
+
+
+def test_the_faults_of_the_images_end_with_those_found_here(card):
+    data = card.split("## Data")[1].split("\n## ")[0]
+    assert data.rstrip().endswith(f"- **Found here.** {DOUBTS} [Results](#results) has the accuracy without them.")
 
 
 @pytest.mark.parametrize("source", KNOWN)
@@ -125,5 +131,5 @@ def test_every_fault_of_a_known_source_is_a_sentence(source):
     assert all(re.match(r"\*\*\w+\.\*\* .+\.$", fault) for fault in known_data(source).faults)
 
 
-def test_of_pictures_from_a_folder_no_fault_is_known():
+def test_of_pictures_from_a_folder_nobody_has_reported_faults():
     assert known_data("image_folder").faults[0].startswith("**Unknown.**")

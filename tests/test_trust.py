@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from tinyres.common.errors import UserError
-from tinyres.evaluation.trust import Suspects, TestTwins, TwinPair, read_twins, scores_without, suspect_labels
+from tinyres.evaluation.trust import (
+    Suspects,
+    TestTwins,
+    TwinPair,
+    doubts_in_words,
+    read_remarks,
+    read_twins,
+    scores_without,
+    suspect_labels,
+)
 from tinyres.sources.twins import Twin, write_twins
 
 NONE = Suspects(np.array([], np.intp), np.array([], np.intp), np.array([]))
@@ -63,6 +72,15 @@ def test_nothing_is_left():
     assert difference == {}
 
 
+def test_doubts_are_counted_among_the_test_images():
+    twins = TestTwins(np.arange(2000) < 100, np.zeros(2000, bool))
+    suspects = Suspects(np.array([1, 7, 8, 9]), np.zeros(4, int), np.zeros(4))
+    assert doubts_in_words(twins, suspects, ["Only equal ones were sought."]) == (
+        "Of the 2,000 test images, 100 (5.0 %) have a twin among the training images, and 4 (0.2 %) have a label that "
+        "the networks' answers make suspect. Only equal ones were sought."
+    )
+
+
 def test_twins_are_read_by_their_rows(tmp_path):
     twins = [
         Twin(("train", "test"), (4, 0), "near", 0.95, True),
@@ -75,6 +93,14 @@ def test_twins_are_read_by_their_rows(tmp_path):
     assert read_twins(tmp_path / "twins")[0] == TwinPair(("train", "test"), (54, 90), (4, 0), "near", 0.95, True)
     assert read.trained_on.tolist() == [True, True, False, False, False]
     assert read.contradicted.tolist() == [False, True, True, True, False]
+
+
+def test_remarks_on_the_search_are_read_as_they_were_written(tmp_path):
+    write_twins(tmp_path / "twins", [], {}, ["Only equal ones were sought."])
+    assert read_remarks(tmp_path / "twins") == ["Only equal ones were sought."]
+    (tmp_path / "twins" / "remarks.json").write_text("[")
+    with pytest.raises(UserError, match=r"remarks\.json is missing or damaged; make it with `dvc repro -f"):
+        read_remarks(tmp_path / "twins")
 
 
 def test_missing_or_damaged_twins(tmp_path):

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections import Counter
 from contextlib import chdir
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from tinyres.evaluation.trust import (
     TwinPair,
     mean_probabilities,
     read_numbers,
+    read_remarks,
     read_twins,
     suspect_labels,
     twins_to_show,
@@ -69,7 +69,7 @@ def audit_study(folder: Path, model: str | None, features: str | None = None) ->
     subset = folder / "data" / "subset"
     data = read_description(subset)
     pairs = read_twins(folder / "data" / "twins")
-    remarks = json.loads((folder / "data" / "twins" / "remarks.json").read_text(encoding="utf-8"))
+    remarks = read_remarks(folder / "data" / "twins")
     splits = {name: read_split(subset / name) for name in data.sizes if name != "unlabelled"}
     files = {
         file.stem.removeprefix("probabilities_"): file

@@ -27,7 +27,12 @@ HUB_METRICS = {"test_accuracy": "accuracy", "test_top5": "top5_accuracy", "test_
 
 
 def write_card(
-    model: Path | str, data: Description, figures: Mapping[str, float], assessment: Assessment, environment: str
+    model: Path | str,
+    data: Description,
+    figures: Mapping[str, float],
+    assessment: Assessment,
+    doubts: str,
+    environment: str,
 ) -> None:
     """Write the card of a model folder, `cards/<name>/README.md`.
 
@@ -36,6 +41,7 @@ def write_card(
         data: The data set that it was trained and tested on.
         figures: Its metrics, under the names that the metrics files use.
         assessment: Its assessment on the test images.
+        doubts: How many test images have twins or suspect labels, in whole sentences.
         environment: Versions and hardware of the evaluation.
     """
     classifier, description = load_model(model)
@@ -45,7 +51,7 @@ def write_card(
         "Use and limits": use_and_limits(data, figures, assessment),
         "How to load it": how_to_load(model, description),
         "Network": network(description, count_parameters(classifier.network), operations),
-        "Data": about_data(data),
+        "Data": about_data(data, doubts),
         "Recipe": recipe(description),
         "How it was made": how_it_was_made(model, environment),
         "Licence": "The weights and the code have the MIT licence. For the images see [Data](#data).",
@@ -161,8 +167,8 @@ def network(description: ModelDescription, parameters: int, operations: int) -> 
     )
 
 
-def about_data(data: Description) -> str:
-    """Return origin, splits and known faults of the images."""
+def about_data(data: Description, doubts: str) -> str:
+    """Return origin, splits and faults of the images: those that others report, and what was found here."""
     known = known_data(data.source)
     sizes = ", ".join(f"{count} {split}" for split, count in data.sizes.items())
     validation = (
@@ -170,7 +176,8 @@ def about_data(data: Description) -> str:
         if data.validation_from
         else "There are no validation images; curves and figures of the training are about the test images."
     )
-    faults = "\n".join(f"- {fault}" for fault in known.faults)
+    found = f"**Found here.** {doubts} [Results](#results) has the accuracy without them."
+    faults = "\n".join(f"- {fault}" for fault in (*known.faults, found))
     return f"{known.title}. {known.origin}\n\nImages: {sizes}. {validation}\n\nKnown faults:\n\n{faults}"
 
 

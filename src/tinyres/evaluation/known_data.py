@@ -48,7 +48,7 @@ OWN = KnownData(
     "pictures from a folder",
     "image_folder",
     "Image files that whoever trained this model provided.",
-    ("**Unknown.** Nothing is known about duplicates or wrong labels among them.",),
+    ("**Unknown.** Nobody has reported on duplicates or wrong labels among them.",),
 )
 
 

@@ -1,6 +1,7 @@
 """Can the test set be trusted? Its twins and its probably wrong labels, and what the networks score without them."""
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,20 @@ def read_numbers(folder: Path | str, split: str) -> NDArray[np.int64]:
     except (OSError, ValueError, EOFError):
         raise UserError(f"{file} is missing or damaged; make it with `dvc repro -f subset-extract`.") from None
     return numbers
+
+
+def read_remarks(folder: Path | str) -> list[str]:
+    """Read the sentences in which `subset-extract` says for which twins it did not look.
+
+    Raises:
+        UserError: They are missing or damaged.
+    """
+    file = Path(folder) / "remarks.json"
+    try:
+        remarks: list[str] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UserError(f"{file} is missing or damaged; make it with `dvc repro -f subset-extract`.") from None
+    return remarks
 
 
 @dataclass(frozen=True)
@@ -138,6 +153,17 @@ def suspect_labels(probabilities: NDArray[np.floating], labels: NDArray[np.integ
     margin = probabilities[rows, likely[rows]] - probabilities[rows, labels[rows]]
     order = np.argsort(-margin, kind="stable")
     return Suspects(rows[order], likely[rows][order], margin[order])
+
+
+def doubts_in_words(twins: TestTwins, suspects: Suspects, remarks: Sequence[str]) -> str:
+    """Return how many test images have a twin in training or a suspect label, followed by the remarks on the search."""
+    count = len(twins.trained_on)
+    doubles, labels = int(twins.trained_on.sum()), len(suspects.rows)
+    found = (
+        f"Of the {count:,} test images, {doubles:,} ({100 * doubles / count:.1f} %) have a twin among the training "
+        f"images, and {labels:,} ({100 * labels / count:.1f} %) have a label that the networks' answers make suspect."
+    )
+    return " ".join([found, *remarks])
 
 
 def scores_without(
