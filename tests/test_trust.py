@@ -77,7 +77,8 @@ def test_doubts_are_counted_among_the_test_images():
     suspects = Suspects(np.array([1, 7, 8, 9]), np.zeros(4, int), np.zeros(4))
     assert doubts_in_words(twins, suspects, ["Only equal ones were sought."]) == (
         "Of the 2,000 test images, 100 (5.0 %) have a twin among the training images, and 4 (0.2 %) have a label that "
-        "the networks' answers make suspect. Only equal ones were sought."
+        "the networks' answers make suspect. The weaker the networks, the more of the suspect labels are right. "
+        "Only equal ones were sought."
     )
 
 

@@ -161,7 +161,8 @@ def doubts_in_words(twins: TestTwins, suspects: Suspects, remarks: Sequence[str]
     doubles, labels = int(twins.trained_on.sum()), len(suspects.rows)
     found = (
         f"Of the {count:,} test images, {doubles:,} ({100 * doubles / count:.1f} %) have a twin among the training "
-        f"images, and {labels:,} ({100 * labels / count:.1f} %) have a label that the networks' answers make suspect."
+        f"images, and {labels:,} ({100 * labels / count:.1f} %) have a label that the networks' answers make suspect. "
+        "The weaker the networks, the more of the suspect labels are right."
     )
     return " ".join([found, *remarks])
 
