@@ -105,7 +105,7 @@ def test_the_readme_begins_with_the_table_the_machine_and_a_sentence_on_each_fig
         "- **1.77 points**, the difference of the two, agrees with ours: it lies inside our interval, 0.97 to 2.57."
         in block
     )
-    assert "is 13.81 points more than its own Table 2 has" in block
+    assert "at which the paper's curve levels off, is 13.81 points above the test accuracy in its own Table 2" in block
     assert "ends at 70.19 % on the test images, 13.81 points below it." in block
     for picture in ("accuracy", "loss"):
         assert f"](plots/evaluation/{picture}.png)" in block
