@@ -359,6 +359,23 @@ def test_of_an_animation_the_first_frame_is_taken_and_said_so(tmp_path, name):
     assert photograph.note == "the first of 3 frames"
 
 
+@pytest.mark.parametrize("name", ["a.gif", "a.tif"])
+def test_of_an_animation_that_is_cut_short_the_first_frame_is_all_that_counts(tmp_path, name):
+    frames = [Image.new("RGB", SMALL.size, colour) for colour in ("red", "lime", "blue")]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    content, notes = (tmp_path / name).read_bytes(), set()
+    for length in range(len(content)):
+        (tmp_path / name).write_bytes(content[:length])
+        if sentence_on_size(tmp_path / name) == "":
+            photograph = read_photograph(tmp_path / name, SIZE)
+            assert (photograph.pixels == (255, 0, 0)).all()
+            notes.add(photograph.note)
+        else:
+            with pytest.raises(UserError):
+                read_photograph(tmp_path / name, SIZE)
+    assert "the first of several frames, others being damaged" in notes
+
+
 def test_a_still_image_has_no_note(tmp_path):
     SMALL.save(tmp_path / "a.gif")
     assert read_photograph(tmp_path / "a.gif", SIZE).note is None

@@ -68,9 +68,8 @@ def read_photograph(file: Path | str, size: Size) -> Photograph:
     """
     file = Path(file)
     with _told_of(file), _first_frame(file) as image:
-        frames = getattr(image, "n_frames", 1)
-        fitted = _fit(_upright(image), size)
-        return Photograph(np.array(fitted), f"the first of {frames} frames" if frames > 1 else None)
+        pixels = np.array(_fit(_upright(image), size))
+        return Photograph(pixels, _frames_left_out(image))
 
 
 def read_verified(file: Path) -> tuple[bytes, Pixels]:
@@ -222,6 +221,15 @@ def _open_heic(file: Path | io.BytesIO) -> Image.Image:
         raise HeicReaderMissingError from None
     pillow_heif.register_heif_opener()
     return Image.open(file, formats=["HEIF"])
+
+
+def _frames_left_out(image: Image.Image) -> str | None:
+    """Say which frames were left out of an image, if any. Counting moves on from the first one, so read that before."""
+    try:
+        frames = getattr(image, "n_frames", 1)
+    except Exception:  # damage behind the first frame, which each of Pillow's decoders meets in its own way
+        return "the first of several frames, others being damaged"
+    return f"the first of {frames} frames" if frames > 1 else None
 
 
 def _upright(image: Image.Image) -> Image.Image:
