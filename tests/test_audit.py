@@ -106,8 +106,31 @@ def test_pictures_before_any_training(pictures, monkeypatch, capsys, tmp_path):
     with (tmp_path / "pairs.csv").open() as stream:
         (pair,) = csv.DictReader(stream)
     assert list(pair) == ["first_split", "first", "second_split", "second", "kind", "score", "labels_agree"]
+    assert (pair["first"], pair["second"]) == ("otter/1.png", "seal/copy.png")
     assert (pair["kind"], pair["labels_agree"]) == ("near", "false")
     assert (tmp_path / "plots/twins.png").is_file()
+
+
+def test_pictures_that_cannot_be_read_are_left_out_and_named(pictures, monkeypatch, capsys):
+    (pictures / "otter/broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no JPEG")
+    (pictures / "seal/empty.png").touch()
+    found = json.loads(audit(monkeypatch, capsys, pictures, "--json"))
+    assert found["images"] == {"train": 7}
+    assert [pairs["pairs"] for pairs in found["twins"]] == [1]
+    assert found["remarks"] == [
+        f"2 of 9 images in {pictures} were not compared:",
+        f"{pictures}/otter/broken.jpg cannot be read (Truncated File Read); fetch or save it again.",
+        f"{pictures}/seal/empty.png is empty (0 bytes); fetch or save it again.",
+    ]
+
+
+def test_a_folder_without_a_picture_that_can_be_read_is_refused(pictures, monkeypatch):
+    for file in pictures.glob("*/*.png"):
+        file.write_bytes(b"")
+    assert refused(monkeypatch, pictures) == (
+        f"error: None of the 7 images in {pictures} can be read; "
+        f"the last: {pictures}/seal/copy.png is empty (0 bytes); fetch or save it again."
+    )
 
 
 def test_a_study_before_and_after_its_evaluation(study, monkeypatch, capsys):

@@ -28,8 +28,7 @@ from tinyres.evaluation.trust import (
 )
 from tinyres.figures.trust import plot_suspects, plot_twins
 from tinyres.sources.folder_layout import find_images
-from tinyres.sources.image_folder import in_one_sentence
-from tinyres.sources.photographs import decode
+from tinyres.sources.photographs import read_photograph
 from tinyres.sources.twins import COLUMNS, find_twins, not_searched
 
 SHOWN = 10  # pairs and labels in the text
@@ -130,8 +129,10 @@ def _by_features(
 def audit_pictures(folder: Path) -> Audit:
     """Find the twins in a folder of pictures; without `train/` and `test/` all of them are `train`.
 
+    Images that cannot be read are left out and named in the remarks.
+
     Raises:
-        UserError: The folder cannot be used, or images in it cannot be read.
+        UserError: The folder cannot be used, or none of its images can be read.
     """
     layout = find_images(folder)
     classes = sorted({name for split in layout.images.values() for name in split})
@@ -141,7 +142,7 @@ def audit_pictures(folder: Path) -> Audit:
         for class_name, some in by_class.items():
             for name in some:
                 try:
-                    images.append(decode((folder / name).read_bytes(), PICTURE))
+                    images.append(read_photograph(folder / name, PICTURE).pixels)
                 except UserError as error:
                     unreadable[name] = str(error)
                     continue
@@ -150,9 +151,14 @@ def audit_pictures(folder: Path) -> Audit:
         pixels = np.stack(images) if images else np.empty((0, *PICTURE, 3), np.uint8)
         splits[split or "train"] = Split(pixels, np.array(labels, np.int64))
         files[split or "train"] = names
+    total = sum(map(len, files.values())) + len(unreadable)
+    if len(unreadable) == total:
+        last = list(unreadable.values())[-1]
+        raise UserError(f"None of the {total:,} images in {folder} can be read; the last: {last}")
     remarks = not_searched(splits)
     if unreadable:
-        remarks.append(in_one_sentence(unreadable, sum(map(len, files.values())) + len(unreadable), folder))
+        remarks.append(f"{len(unreadable):,} of {total:,} images in {folder} were not compared:")
+        remarks += list(unreadable.values())[:SHOWN]
     pairs = [
         TwinPair(each.splits, each.rows, each.rows, each.kind, each.score, each.labels_agree)
         for each in find_twins(splits)
@@ -199,18 +205,20 @@ def as_text(audit: Audit) -> str:
         judged = f"{len(named):,} suspect {labels} among {len(audit.splits[split]):,} {split} images"
         parts.append(f"{judged}, by {', '.join(audit.judges[split])}:")
         parts.append(tabulate(rows[:SHOWN], ["image", "given", "likely", "margin"]))
-    return "\n\n".join([*parts, *audit.remarks]) + "\n"
+    if audit.remarks:
+        parts.append("\n".join(audit.remarks))
+    return "\n\n".join(parts) + "\n"
 
 
 def write_pairs(file: Path, audit: Audit) -> None:
-    """Write every pair as CSV, with the images' numbers in the source's own order."""
+    """Write every pair as CSV, with the images' numbers in the source's own order or, of pictures, their files."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for pair in audit.pairs:
-        (first_split, second_split), (first, second) = pair.splits, pair.numbers
+        first, second = (_file(audit, pair, which) or pair.numbers[which] for which in (0, 1))
         agree = str(pair.labels_agree).lower()
-        writer.writerow([first_split, first, second_split, second, pair.kind, f"{pair.score:.4f}", agree])
+        writer.writerow([pair.splits[0], first, pair.splits[1], second, pair.kind, f"{pair.score:.4f}", agree])
     write_text(file, text.getvalue())
 
 
@@ -263,6 +271,8 @@ def _suspects(audit: Audit, split: str) -> list[dict[str, Any]]:
 
 def _name(audit: Audit, pair: TwinPair, which: int) -> str:
     split, row, number = pair.splits[which], pair.rows[which], pair.numbers[which]
-    if audit.files:
-        return audit.files[split][row]
-    return f"{split} {number} ({audit.classes[audit.splits[split].labels[row]]})"
+    return _file(audit, pair, which) or f"{split} {number} ({audit.classes[audit.splits[split].labels[row]]})"
+
+
+def _file(audit: Audit, pair: TwinPair, which: int) -> str | None:
+    return audit.files[pair.splits[which]][pair.rows[which]] if audit.files else None
