@@ -28,7 +28,10 @@ SETTINGS = {
     "text conversion": ["core.attributesFile=attributes", "diff.upper.textconv=tr a-z A-Z <"],
     "a diff program for some files": ["core.attributesFile=attributes", "diff.upper.command=/bin/false"],
     "split index": ["core.splitIndex=true", "core.untrackedCache=true"],
+    "short hashes": ["core.abbrev=5"],
 }
+MATTER = {"CRLF", "CRLF on input", "names as they are"}
+"""Settings that change the patch."""
 PROJECT = "work/tiny res [1]*"
 """A folder of a larger repository, with characters that are patterns to Git."""
 
@@ -77,6 +80,7 @@ def edit(project: Path) -> None:
     (code / "without_end.py").write_bytes(b"still no newline")
     (code / "größe.py").write_bytes("größe = 1\n".encode())
     (code / "kernel.cpp").write_bytes(b"// new\n")
+    (code / "kernel.bin").write_bytes(bytes(range(256)))
     (project / "stages/train.py").write_bytes(b"END\npass\n")
 
 
@@ -92,30 +96,43 @@ def tree(repository: Path) -> str:
     return git(repository, "write-tree")
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_the_patch_applies_where_the_settings_are_the_same(repository, settings, tmp_path):
-    configure(repository, settings)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_patch_applies_where_the_settings_are_the_same(repository, name, tmp_path):
+    settings = SETTINGS[name]
     edit(Path.cwd())
+    plain = lineage_documents()[PATCH]
+    configure(repository, settings)
     assert lineage_tags("train-net", "data", None)[CLEAN] == "false"
     patch = lineage_documents()[PATCH]
+    assert patch == plain or name in MATTER
     options = [word for setting in settings for word in ("-c", setting)]
-    git(tmp_path, "clone", "-q", *options, str(repository), "clone")
+    git(tmp_path, "clone", "-q", "--no-local", *options, str(repository), "clone")
     configure(tmp_path / "clone", settings)
     git(tmp_path / "clone", "apply", "--whitespace=nowarn", input=patch)
     assert tree(tmp_path / "clone") == tree(repository)
 
 
-def test_the_users_index_stays_as_it_is(repository):
+@pytest.mark.parametrize("settings", [[], ["core.splitIndex=true"]], ids=["none", "split index"])
+def test_the_users_index_stays_as_it_is_and_no_other_is_left(repository, settings):
+    configure(repository, settings)
     edit(Path.cwd())
-    before = git(repository, "status", "--porcelain")
+    before = git(repository, "status", "--porcelain"), kept(repository)
     lineage_documents()
-    assert git(repository, "status", "--porcelain") == before
+    assert (git(repository, "status", "--porcelain"), kept(repository)) == before
+
+
+def kept(repository: Path) -> set[Path]:
+    """What lies in Git's own folder; the contents of files lie further down."""
+    return set((repository / ".git").glob("*"))
 
 
 def test_only_the_projects_own_code_counts(repository):
     (repository / "work/other.py").write_text("edited\n")
     (repository / "src").mkdir()
     (repository / "src/elsewhere.py").write_text("new\n")
+    alike = repository / PROJECT.replace("[1]*", "1 too/src")  # what the project's path stands for as a pattern
+    alike.mkdir(parents=True)
+    (alike / "edited.py").write_text("new\n")
     Path("params.yaml").write_text("seed: 1\n")
     assert lineage_tags("train-net", "data", None)[CLEAN] == "true"
     assert PATCH not in lineage_documents()
@@ -140,17 +157,14 @@ def test_a_study_keeps_the_code_of_the_project_and_its_own_graph(repository, mon
 def test_a_file_that_is_no_utf8_comes_back_to_the_last_byte(repository, tmp_path):
     Path("src/tinyres/latin.py").write_bytes("# größe\n".encode("latin-1"))
     patch = lineage_documents()[PATCH]
-    git(tmp_path, "clone", "-q", str(repository), "clone")
+    git(tmp_path, "clone", "-q", "--no-local", str(repository), "clone")
     git(tmp_path / "clone", "apply", input=patch)
     assert tree(tmp_path / "clone") == tree(repository)
 
 
 @pytest.mark.parametrize(("name", "value"), [("GIT_EXTERNAL_DIFF", "/bin/false"), ("GIT_DIFF_OPTS", "--unified=0")])
-def test_the_patch_applies_whatever_the_environment_says(repository, tmp_path, monkeypatch, name, value):
-    monkeypatch.setenv(name, value)
+def test_the_patch_is_the_same_whatever_the_environment_says(repository, monkeypatch, name, value):
     edit(Path.cwd())
-    patch = lineage_documents()[PATCH]
-    monkeypatch.delenv(name)
-    git(tmp_path, "clone", "-q", str(repository), "clone")
-    git(tmp_path / "clone", "apply", "--whitespace=nowarn", input=patch)
-    assert tree(tmp_path / "clone") == tree(repository)
+    plain = lineage_documents()
+    monkeypatch.setenv(name, value)
+    assert lineage_documents() == plain

@@ -242,9 +242,17 @@ def test_a_file_without_parameters_is_one_sentence(tmp_path, text):
         read_params("seed", file=file)
 
 
-def test_the_whole_file_is_checked_whatever_is_read(tmp_path):
-    with pytest.raises(UserError, match=r"embed\.perplexity is 0"):
-        read_params("seed", file=write(tmp_path, changed("embed.perplexity", 0)))
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("embed.perplexity", 0, r"embed\.perplexity is 0"),
+        ("subset.classes", ["seal", "oter"], "there is no class 'oter'"),
+        ("models.modified.architecture", "resnt34", "there is no network 'resnt34'"),
+    ],
+)
+def test_the_whole_file_is_checked_whatever_is_read(tmp_path, name, value, fault):
+    with pytest.raises(UserError, match=fault):
+        read_params("seed", file=write(tmp_path, changed(name, value)))
 
 
 def test_only_what_was_named_can_be_reached():

@@ -63,6 +63,7 @@ def installations(folder: Path) -> int:
 def test_make_installs_when_the_contents_of_the_lock_change_and_not_by_its_time(installed):
     run(installed, "make", "setup")
     assert installations(installed) == 1
+    assert not (installed / ".venv/pyvenv.cfg").exists(), "the environment that is there is used, and none made"
     for name in ("pyproject.toml", "requirements.lock"):
         os.utime(installed / name, (2**32, 2**32))  # of the year 2106
     run(installed, "make", "setup")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps
 from sklearn.datasets import load_sample_image
 
 from tinyres.common.errors import UserError
@@ -287,6 +287,31 @@ def test_tiff_without_a_known_white_is_refused(content):
         decode(content)
 
 
+def fits(bits: int, values: bytes) -> bytes:
+    """A FITS file of 4×1 numbers, as telescopes give them; its parts fill blocks of 2,880 bytes."""
+    entries = {"SIMPLE": "T", "BITPIX": bits, "NAXIS": 2, "NAXIS1": 4, "NAXIS2": 1}
+    header = "".join(f"{name:<8}= {value:>20}".ljust(80) for name, value in entries.items()) + "END"
+    return header.ljust(2880).encode() + values.ljust(2880, b"\0")
+
+
+def test_a_fits_file_of_8_bits_is_read():
+    assert greys_of(fits(8, bytes([0, 1, 100, 255]))) == [0, 1, 100, 255]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        fits(16, struct.pack(">4h", 0, 1, 100, 32767)),
+        fits(32, struct.pack(">4i", 0, 1, 100, 255)),
+        fits(-32, struct.pack(">4f", 0, 0.1, 0.5, 1)),
+    ],
+    ids=["16", "32", "fractions"],
+)
+def test_a_fits_file_without_a_known_white_is_refused(content):
+    with pytest.raises(UnknownWhiteError, match="none is known to be white"):
+        decode(content)
+
+
 def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -337,6 +362,17 @@ def test_transparent_pixels_lie_on_white(tmp_path, mode, name, alpha, seen):
     black = Image.new(mode, SMALL.size, (*[0] * (len(mode) - 1), alpha))
     options = {"lossless": True, "exact": True} if name.endswith("webp") else {}
     assert (read(black, tmp_path / name, **options) == seen).all()
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_tiff_whose_colours_are_multiplied_by_their_opacity_lies_on_white(tmp_path, mode):
+    """TIFF 6.0, section 18: tag 338 says so with 1, and with 2, as Pillow writes it, that they are not."""
+    not_multiplied, multiplied = (struct.pack("<HHIH", 338, 3, 1, value) for value in (2, 1))
+    Image.new(mode, SMALL.size, (*[51] * (len(mode) - 1), 102)).save(tmp_path / "a.tif")  # opaque to 102/255 = 40 %
+    content = (tmp_path / "a.tif").read_bytes()
+    assert content.count(not_multiplied) == 1
+    assert (decode(content) == round(0.4 * 51 + 0.6 * 255)).all()
+    assert (decode(content.replace(not_multiplied, multiplied)) == round(51 + 0.6 * 255)).all()
 
 
 @pytest.mark.parametrize(("mode", "name"), [("P", "a.gif"), ("P", "a.png"), ("L", "a.png")])
@@ -451,6 +487,19 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path, name):
     assert str(refused.value).endswith(".")
     assert "\n" not in str(refused.value)
     assert sentence_on_size(tmp_path / name) == str(refused.value)
+
+
+def test_of_a_reason_in_several_lines_the_first_is_told(tmp_path, monkeypatch):
+    """None of Pillow 13's own decoders gives such a reason; those that other packages add may."""
+
+    class Talkative(ImageFile.PyDecoder):
+        def decode(self, buffer: object) -> tuple[int, int]:
+            raise ValueError("row 7 is broken\nand two lines say why")
+
+    SMALL.save(tmp_path / "a.bmp")
+    monkeypatch.setitem(Image.DECODERS, "raw", Talkative)  # the one that BMP uses
+    sentence = f"{tmp_path / 'a.bmp'} cannot be read (row 7 is broken); fetch or save it again."
+    assert sentence_on_size(tmp_path / "a.bmp") == sentence
 
 
 @pytest.mark.parametrize("progressive", [False, True])

@@ -379,6 +379,12 @@ def test_arrays_of_other_types_are_refused_whatever_they_hold(kind):
         as_stored(np.zeros((1, 32, 32, 3), kind), (32, 32))
 
 
+@pytest.mark.parametrize("value", [-1, 256])
+def test_arrays_of_larger_types_are_not_cut_to_a_byte(value):
+    with pytest.raises(UserError, match="whole numbers from 0 to 255"):
+        as_stored(np.full((1, 32, 32, 3), value, np.int16), (32, 32))
+
+
 @pytest.mark.parametrize("shape", [(1, 16, 16, 3), (32, 32, 3), (1, 32, 32), (1, 3, 32, 32), (0,)])
 def test_other_shapes_are_refused(shape):
     with pytest.raises(UserError, match="give N×32×32×3, a list of RGB images"):

@@ -98,8 +98,14 @@ def versions(name: str = NAME) -> list[tuple[str, str]]:
     return sorted((str(version.version), version.run_id) for version in found)
 
 
+def champions() -> dict[str, str]:
+    """The version that each alias points at."""
+    aliases = Store.open("some").client.get_registered_model(NAME).aliases
+    return {alias: str(version) for alias, version in aliases.items()}
+
+
 def champion() -> str:
-    return str(Store.open("some").client.get_model_version_by_alias(NAME, "champion").version)
+    return champions()["champion"]
 
 
 def test_the_first_version_is_the_champion_and_the_second_is_not(root):
@@ -195,13 +201,22 @@ def test_one_that_is_not_better_beyond_chance_does_not(root, right, reason):
     assert champion() == "1"
 
 
-def test_where_the_champion_is_gone_the_next_is_it_at_once(root):
+@pytest.mark.parametrize("force", [False, True])
+def test_where_the_champion_is_gone_the_next_is_it_at_once(root, force):
     evaluate(train(1), range(100))
     worse = evaluate(train(2), range(60))
     for each in ("champion", "champion-test"):
         Store.open("some").client.delete_registered_model_alias(NAME, each)
-    assert promote(worse) == Verdict(True, "some-net: version 2 is the champion; there was none.")
-    assert champion() == "2"
+    assert promote(worse, force) == Verdict(True, "some-net: version 2 is the champion; there was none.")
+    assert champions() == {"champion": "2", "champion-test": "2"}
+
+
+def test_the_champion_on_its_test_images_takes_its_name_where_that_has_none(root):
+    """As after somebody removed the alias in the UI."""
+    best = evaluate(train(1), range(100))
+    Store.open("some").client.delete_registered_model_alias(NAME, "champion")
+    assert promote(best) == Verdict(True, "some-net: version 1 is the champion; there was none.")
+    assert champions() == {"champion": "1", "champion-test": "1"}
 
 
 def test_answers_for_different_images_are_not_compared(root):
@@ -212,16 +227,12 @@ def test_answers_for_different_images_are_not_compared(root):
     assert champion() == "1"
 
 
-def alias(name: str) -> str:
-    return str(Store.open("some").client.get_model_version_by_alias(NAME, name).version)
-
-
 def test_a_toy_run_gives_way_to_the_first_run_on_more_images(root):
     """A study tried on a few classes first, then in full, then tried again."""
     toy = evaluate(train(1), range(200), images="toytoytoy", size=50)
-    assert (champion(), alias("champion-toytoyto")) == ("1", "1")
+    assert champions() == {"champion": "1", "champion-toytoyto": "1"}
     full = evaluate(train(2), range(100), images="full", size=200)
-    assert (champion(), alias("champion-full"), alias("champion-toytoyto")) == ("2", "2", "1")
+    assert champions() == {"champion": "2", "champion-full": "2", "champion-toytoyto": "1"}
     better_toy = evaluate(train(3), range(200), images="toytoytoy", size=50)
     verdict = promote(better_toy)
     assert "does not take the place of version 1 as champion, since the interval contains 0" in verdict.sentence
@@ -234,18 +245,45 @@ def test_a_toy_run_gives_way_to_the_first_run_on_more_images(root):
     assert not promote(full).moved
     better = evaluate(train(4), range(150), images="full", size=200)
     assert promote(better).moved
-    assert (champion(), alias("champion-full")) == ("4", "4")
+    assert champions() == {"champion": "4", "champion-full": "4", "champion-toytoyto": "1"}
+
+
+def test_where_the_champion_on_some_images_is_gone_the_next_takes_its_name_too_if_these_are_more(root):
+    toy = evaluate(train(1), range(100), images="toy", size=50)
+    full = evaluate(train(2), range(100), images="full", size=200)
+    client = Store.open("some").client
+    client.set_registered_model_alias(NAME, "champion", "1")
+    for each in ("champion-full", "champion-toy"):
+        client.delete_registered_model_alias(NAME, each)
+    assert promote(full) == Verdict(
+        True, "some-net: version 2 is the champion: it was tested on more images than version 1."
+    )
+    assert champions() == {"champion": "2", "champion-full": "2"}
+    assert promote(toy) == Verdict(
+        True,
+        "some-net: version 1 is the champion on its test images; that of the name is version 2, which was tested on "
+        "others and cannot be compared with it (`tinyres promote --force` takes its place).",
+    )
+    assert champions() == {"champion": "2", "champion-full": "2", "champion-toy": "1"}
+
+
+def test_the_tags_of_a_version_are_those_of_its_latest_evaluation(root):
+    """As after pictures were added to the test images: the same training gives the same weights."""
+    run_id = evaluate(train(1), range(200), images="few", size=50)
+    evaluate(run_id, range(100), images="more", size=200)
+    tags = Store.open("some").client.get_model_version(NAME, "1").tags
+    assert (tags[TEST_IMAGES], tags[TEST_SIZE]) == ("more", "200")
 
 
 def test_runs_on_as_many_other_images_have_a_champion_of_their_own_and_a_way_out(root):
     evaluate(train(1), range(100))
     other = evaluate(train(2), range(150), images="other")
-    assert (champion(), alias("champion-test"), alias("champion-other")) == ("1", "1", "2")
+    assert champions() == {"champion": "1", "champion-test": "1", "champion-other": "2"}
     verdict = promote(other, force=True)
     assert verdict == Verdict(
         True, "some-net: version 2 takes the place of version 1 as champion, without a comparison."
     )
-    assert (champion(), alias("champion-test"), alias("champion-other")) == ("2", "1", "2")
+    assert champions() == {"champion": "2", "champion-test": "1", "champion-other": "2"}
     assert not promote(other, force=True).moved
 
 
@@ -255,11 +293,11 @@ def test_a_champion_of_an_earlier_version_stays_and_is_compared_with(root):
     client = Store.open("some").client
     client.delete_registered_model_alias(NAME, "champion-test")
     toy = evaluate(train(2), range(200), images="toy", size=50)
-    assert (champion(), alias("champion-toy")) == ("1", "2")
+    assert champions() == {"champion": "1", "champion-toy": "2"}
     assert not promote(toy).moved
     verdict = promote(evaluate(train(3), range(150)))
     assert "takes the place of version 1 as champion: +25.00 points" in verdict.sentence
-    assert (champion(), alias("champion-test")) == ("3", "3")
+    assert champions() == {"champion": "3", "champion-test": "3", "champion-toy": "2"}
 
 
 def test_without_a_store_there_is_nothing_to_promote(study):

@@ -94,7 +94,8 @@ def test_a_repository_has_its_store_and_its_artifacts_in_any_folder(tmp_path, em
     store = Store.open("some")
     run_id = store.start_training_run("net", "key", {}, {})
     store.log_texts(run_id, {"lineage/params.yaml": "seed: 0"})
-    assert (root / "mlartifacts/some" / run_id / "artifacts/lineage/params.yaml").read_text() == "seed: 0"
+    kept = root.glob(f"mlartifacts/some/{run_id}/artifacts/lineage/params.yaml")
+    assert [file.read_text() for file in kept] == ["seed: 0"]
     assert Path(store.client.download_artifacts(run_id, "lineage/params.yaml")).read_text() == "seed: 0"
     assert [run.info.run_id for run in Store.open("some", create=False).runs_with({})] == [run_id]
     assert {file for file in tmp_path.rglob("*") if root not in (file, *file.parents)} == before
@@ -109,7 +110,12 @@ def test_artifacts_are_found_and_written_where_the_repository_is_now(here, tmp_p
         store = Store.open(experiment)
         runs[experiment] = store.start_training_run("net", "key", {}, {})
         store.log_texts(runs[experiment], {"early.txt": "early"})
-        store.client.create_logged_model(store.experiment_id, "model", runs[experiment])
+        model = store.client.create_logged_model(store.experiment_id, "model", runs[experiment])
+        registered = f"net of {runs[experiment]}"
+        store.client.create_registered_model(registered)
+        store.client.create_model_version(registered, model.artifact_location, runs[experiment])
+    other_place = (tmp_path / "another place/mlartifacts").as_uri()
+    store.client.create_experiment("kept elsewhere", other_place)
     there = tmp_path / name
     (shutil.copytree if kept else shutil.move)(here, there)
     listed = sorted(file for file in here.rglob("*") if file.is_file()) if kept else []
@@ -124,10 +130,14 @@ def test_artifacts_are_found_and_written_where_the_repository_is_now(here, tmp_p
         other = store.start_training_run("net", "another key", {}, {})
         store.log_texts(other, {"new.txt": "new"})
         (model,) = store.client.search_logged_models([store.experiment_id])
+        version = store.client.get_model_version(f"net of {run_id}", "1")
+        address = store.client.get_model_version_download_uri(version.name, version.version)
         assert model.artifact_location.startswith((there / "mlartifacts").as_uri())
+        assert version.source == address == model.artifact_location
         for each, file in ((run_id, "late.txt"), (other, "new.txt")):
             (found,) = there.glob(f"mlartifacts/**/{each}/artifacts/{file}")
             assert Path(store.client.download_artifacts(each, file)).read_text() == found.read_text()
+    assert store.client.get_experiment_by_name("kept elsewhere").artifact_location == other_place
     assert here.exists() == kept
     if kept:
         assert [file for file in sorted(here.rglob("*")) if file.is_file()] == listed
@@ -175,16 +185,26 @@ def test_results_that_come_after_those_of_an_older_version_are_the_newest(here):
     assert store.client.get_run(run_id).data.metrics["final/test_accuracy"] == 0.3
 
 
-def test_results_sent_twice_are_added_once_and_do_not_come_back(here):
+@pytest.mark.parametrize("figure", [0.9, math.nan])
+def test_results_sent_twice_are_added_once_and_do_not_come_back(here, figure):
     """As after a process that was killed between sending a recording and removing it."""
     store = Store.open("some")
     run_id = trained(store)
-    first, second = results(5, 0.9, {"which": "first"}), results(5, 0.3, {"which": "second"})
+    first, second = results(5, figure, {"which": "first"}), results(5, 0.3, {"which": "second"})
     for each in (first, second, first):
         each.send(store)
     run = store.client.get_run(run_id)
     assert (run.data.metrics["final/test_accuracy"], run.data.tags["which"]) == (0.3, "second")
     assert len(store.client.get_metric_history(run_id, "final/test_accuracy")) == 2
+
+
+def test_results_that_share_one_figure_with_those_before_are_others(here):
+    store = Store.open("some")
+    run_id = trained(store)
+    for accuracy in (0.9, 0.3):
+        store.log_final(run_id, {"test_loss": 1.5, "test_accuracy": accuracy}, {}, at=5)
+    figures = {"final/test_loss": 1.5, "final/test_accuracy": 0.3}
+    assert store.client.get_run(run_id).data.metrics == figures
 
 
 def test_pictures_of_all_runs_have_one_step_and_the_latest_is_the_last_file(here, tmp_path):

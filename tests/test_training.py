@@ -151,7 +151,7 @@ def test_a_file_that_is_no_checkpoint_is_passed_over_for_the_one_before(spoil, c
     checkpoints.save({"epoch": 1, "weights": torch.arange(1000.0)})
     checkpoints.save({"epoch": 2, "weights": torch.arange(1000.0)})
     spoil(checkpoints.latest)
-    assert checkpoints.load()["epoch"] == 1
+    assert (checkpoints.load() or {}).get("epoch") == 1
     spoil(checkpoints.previous)
     assert checkpoints.load() is None
 
