@@ -38,7 +38,9 @@ PROJECT = "work/tiny res [1]*"
 
 def git(folder: Path, *arguments: str, **options: object) -> str:
     command = ["git", "-c", "user.name=tests", "-c", "user.email=tests@example.org", *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, **options).stdout  # type: ignore[call-overload]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, **options)  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stderr
+    return str(done.stdout)
 
 
 @pytest.fixture
@@ -130,9 +132,9 @@ def test_only_the_projects_own_code_counts(repository):
     (repository / "work/other.py").write_text("edited\n")
     (repository / "src").mkdir()
     (repository / "src/elsewhere.py").write_text("new\n")
-    alike = repository / PROJECT.replace("[1]*", "1 too/src")  # what the project's path stands for as a pattern
-    alike.mkdir(parents=True)
-    (alike / "edited.py").write_text("new\n")
+    alike = repository / PROJECT.replace("[1]*", "1 too/dvc.yaml")  # the project's path, if that is read as a pattern
+    alike.parent.mkdir()
+    alike.write_text("stages: {a: {cmd: b}}\n")
     Path("params.yaml").write_text("seed: 1\n")
     assert lineage_tags("train-net", "data", None)[CLEAN] == "true"
     assert PATCH not in lineage_documents()
