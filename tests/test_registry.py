@@ -275,6 +275,17 @@ def test_the_tags_of_a_version_are_those_of_its_latest_evaluation(root):
     assert (tags[TEST_IMAGES], tags[TEST_SIZE]) == ("more", "200")
 
 
+def test_the_same_weights_on_other_images_are_the_champion_on_those_and_no_longer_on_the_first(root):
+    """As after pictures were added to the test images: the answers for the first ones are gone from the run."""
+    run_id = evaluate(train(1), range(100), images="few", size=50)
+    evaluate(run_id, range(100), images="more", size=200)
+    assert champions() == {"champion": "1", "champion-few": "1", "champion-more": "1"}
+    evaluate(train(2), range(60), images="few", size=50)
+    assert champions() == {"champion": "1", "champion-few": "2", "champion-more": "1"}
+    better = evaluate(train(3), range(90), images="few", size=50)
+    assert "takes the place of version 2 as champion" in promote(better).sentence
+
+
 def test_runs_on_as_many_other_images_have_a_champion_of_their_own_and_a_way_out(root):
     evaluate(train(1), range(100))
     other = evaluate(train(2), range(150), images="other")

@@ -63,7 +63,8 @@ def register(store: Store, run: Run) -> ModelVersion:
     """
     with store_lock():
         version = version_of(store, run) or _new_version(store, run)
-        if champion_on_same_images(store, version) is None:
+        holder = champion_on_same_images(store, version)
+        if holder is None or holder.version == version.version:  # it may not have that alias yet
             make_champion(store, version)
         return version
 
@@ -123,14 +124,14 @@ def champion(store: Store, name: str, alias: str = CHAMPION) -> ModelVersion | N
 def champion_on_same_images(store: Store, version: ModelVersion) -> ModelVersion | None:
     """The champion on the test images of a version; that of its name where it is not known what these were.
 
-    Earlier versions of this project kept one champion for all images.
+    Earlier versions of this project kept one champion for all images. An alias may point at a version that was tested
+    on others since, and whose run holds its answers for those alone; that one is not meant.
     """
     of_name, images = champion(store, version.name), version.tags.get(TEST_IMAGES)
     if images is None:
         return of_name
-    if of_images := champion(store, version.name, images_alias(images)):
-        return of_images
-    return of_name if of_name and of_name.tags.get(TEST_IMAGES) == images else None
+    candidates = (champion(store, version.name, images_alias(images)), of_name)
+    return next((each for each in candidates if each and each.tags.get(TEST_IMAGES) == images), None)
 
 
 def make_champion(store: Store, version: ModelVersion, whatever_the_images: bool = False) -> bool:

@@ -16,10 +16,10 @@ STAGE, DATA, COMMAND = "tinyres.stage", "tinyres.data", "tinyres.command"
 ENVIRONMENT, PROCESSOR = "tinyres.environment", "tinyres.processor"
 CODE = ("src", "stages")  # of the project's folder; with the study's graph they are what Git compares
 # Settings of Git that would make `git add` refuse a file, or write outside of the index that is used here.
-SETTINGS = ("core.safecrlf=false", "core.fsmonitor=false", "core.splitIndex=false")
-IGNORED = ("GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS")  # variables
-# Unlike `git diff`, it reads none of the settings of how a difference is shown.
-DIFF = ("diff-index", "--cached", "--patch", "--binary", "--full-index", "--no-ext-diff")
+SETTINGS = ("core.safecrlf=false", "core.splitIndex=false")
+VARIABLES = {"GIT_DIFF_OPTS": ""}  # how many lines of context a patch has: as many as usual
+# Unlike `git diff`, it reads none of the settings of how a difference is shown, and runs no other program to show it.
+DIFF = ("diff-index", "--cached", "--patch", "--binary", "--full-index")
 
 
 def lineage_tags(stage: str, data_hash: str, environment: str | None) -> dict[str, str]:
@@ -111,7 +111,7 @@ def _git(*arguments: str, **variables: str) -> bytes | None:
     try:
         return subprocess.run(
             ["git", "--literal-pathspecs", *settings, *arguments],
-            env={name: value for name, value in os.environ.items() if name not in IGNORED} | variables,
+            env=os.environ | VARIABLES | variables,
             capture_output=True,
             check=True,
             timeout=30,
