@@ -75,13 +75,19 @@ def test_blocks_are_in_the_order_of_superclasses_and_then_of_classes():
     assert block_order(["dog", "ant", "cat"], None) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("models", [1, 2, 3])
-def test_a_reliability_diagram_has_room_for_empty_bins_and_perfect_scores(tmp_path, models):
-    sure = calibrate(np.ones(50), np.ones(50, bool))
-    unsure = calibrate(GENERATOR.random(500), GENERATOR.random(500) < 0.5)
+@pytest.mark.parametrize(
+    "confident", [np.ones(50), np.full(FEW - 1, 0.5), GENERATOR.random(500)], ids=["sure", "few", "many"]
+)
+def test_a_reliability_diagram_has_room_whichever_bins_are_empty_or_have_few_images(tmp_path, drawn, confident):
+    """Three quarters of what the legend leaves are the upper panel's, as its height is three times the lower one's."""
+    other = GENERATOR.random(20_000)  # no bin of few images
+    networks = {"baseline": calibrate(other, other > 0.5), "modified": calibrate(confident, confident > 0.5)}
     for file in (tmp_path / "one.png", tmp_path / "two.png"):
-        plot_reliability(file, {f"model {number}": [sure, unsure, unsure][number] for number in range(models)})
+        plot_reliability(file, networks)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    above, below = (axis.get_position() for axis in drawn[0].axes)
+    assert above.height == pytest.approx(3 * below.height)
+    assert above.height + below.height > 0.65
 
 
 @pytest.mark.parametrize("classes", [2, 5, 10, 25, 26, 99, 100])

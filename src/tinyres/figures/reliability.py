@@ -34,6 +34,7 @@ def plot_reliability(file: Path | str, calibrations: Mapping[str, Calibration]) 
                 "markersize": 4,
                 "zorder": 3,
                 "clip_on": False,
+                "in_layout": False,  # an unclipped line without points would claim the picture's lower left corner
             }
             above.plot(confidence, np.where(enough, accuracy, np.nan), label=label, **style)
             few = filled & ~enough
