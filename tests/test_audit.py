@@ -68,8 +68,8 @@ def study(tmp_path):
     return tmp_path
 
 
-def evaluated(study) -> None:
-    probabilities = np.eye(2)[[1, 1, 0, 1, 0, 1, 0, 0]] * 0.8 + 0.1  # of the last image it says otter, not seal
+def evaluated(study, sure: float = 0.8) -> None:
+    probabilities = np.eye(2)[[1, 1, 0, 1, 0, 1, 0, 0]] * sure + (1 - sure) / 2  # of the last it says otter, not seal
     (study / "metrics/evaluation").mkdir(parents=True)
     np.save(study / "metrics/evaluation/probabilities_net.npy", probabilities.astype(np.float16))
 
@@ -165,6 +165,11 @@ def test_suspects_have_the_numbers_of_the_source(study, monkeypatch, capsys):
     assert drawn[-1] == "test 70"
     assert "test 70" in told
     assert (study / "suspects.csv").read_text() == ("split,number,given,likely,margin\ntest,70,seal,otter,0.7999\n")
+
+
+def test_a_margin_has_two_decimals(study, monkeypatch, capsys):
+    evaluated(study, sure=1.0)
+    assert audit(monkeypatch, capsys, study).splitlines()[-1].split() == ["test", "70", "seal", "otter", "1.00"]
 
 
 def test_features_propose_twins_that_outlines_do_not(study, monkeypatch, capsys):

@@ -204,7 +204,7 @@ def as_text(audit: Audit) -> str:
         labels = "label" if len(named) == 1 else "labels"
         judged = f"{len(named):,} suspect {labels} among {len(audit.splits[split]):,} {split} images"
         parts.append(f"{judged}, by {', '.join(audit.judges[split])}:")
-        parts.append(tabulate(rows[:SHOWN], ["image", "given", "likely", "margin"]))
+        parts.append(tabulate(rows[:SHOWN], ["image", "given", "likely", "margin"], disable_numparse=True))
     if audit.remarks:
         parts.append("\n".join(audit.remarks))
     return "\n\n".join(parts) + "\n"
