@@ -1,27 +1,55 @@
-"""Every number in the README's result tables stands in a file that the pipeline wrote."""
+"""Every number in the result tables of the README and of docs/ stands in a file that a command wrote."""
 
 import csv
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dvc.utils.hydra import apply_overrides
 
+from tinyres.evaluation.trust import suspect_labels
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TABLES = re.findall(r"<!-- (\S+\.md) -->\n(.*?)<!-- end -->", README, flags=re.S)
+TRUST = (ROOT / "docs/trust.md").read_text(encoding="utf-8")
+TABLES = re.findall(r"<!-- (\S+\.md) -->\n(.*?)<!-- end -->", README + TRUST, flags=re.S)
 
 
 def test_there_are_result_tables():
-    assert TABLES
+    assert len(TABLES) >= 3
 
 
 @pytest.mark.parametrize(("file", "shown"), TABLES, ids=[file for file, _ in TABLES])
 def test_a_result_table_is_its_file(file, shown):
     assert shown.strip() == (ROOT / file).read_text(encoding="utf-8").strip()
+
+
+def test_what_is_said_of_the_labels_suspected_most_was_seen():
+    """The file has the judgement of every label that the full study's modified network suspects most, in that order."""
+    with (ROOT / "benchmarks/suspects_by_eye.csv").open(encoding="utf-8") as stream:
+        judged = list(csv.DictReader(stream))
+    said = re.search(
+        r"Of the hundred test labels .*?, (\d+) are wrong, (\d+) are ambiguous, .* and (\d+) are right",
+        TRUST,
+        flags=re.S,
+    )
+    seen = Counter(each["seen"] for each in judged)
+    assert [int(number) for number in said.groups()] == [seen["wrong"], seen["ambiguous"], seen["right"]]
+    assert seen.total() == 100
+
+
+def test_the_labels_that_were_looked_at_are_those_suspected_most(source):
+    probabilities = np.load(ROOT / "metrics/evaluation/probabilities_modified.npy")
+    suspects = suspect_labels(probabilities.astype(np.float64), source.splits["test"].labels)
+    with (ROOT / "benchmarks/suspects_by_eye.csv").open(encoding="utf-8") as stream:
+        judged = [int(each["test"]) for each in csv.DictReader(stream)]
+    assert suspects.rows[:100].tolist() == judged
+    assert f"It suspects {len(suspects.rows):,} of the 10,000 test labels" in TRUST
 
 
 def test_what_the_readme_says_of_pretraining_is_in_its_table():

@@ -23,7 +23,7 @@ LEVELS = ((16, 1.0, 4), (32, 1.2, 5))  # of the alignment: side and blur in pixe
 DAMPING = 0.5  # added to the normal equations, so that an image without structure along one axis stays where it is
 WITHIN = 1.6  # the largest scale, and the inverse of the smallest
 FLOOR = 0.5  # of a variance, in squared levels of 0 to 255, so that rounding is not taken for structure
-UNDECIDED = 0.85  # a coarse correlation below which no twin was seen
+SHORT = 0.04  # how far below the score asked for a coarse correlation may lie; further below no twin was seen
 
 
 def thumbnails(images: Images) -> Floats:
@@ -49,15 +49,21 @@ def mirrored(vectors: Floats) -> Floats:
     return vectors.reshape(-1, DIRECTIONS, CELLS, CELLS)[:, turned, :, ::-1].reshape(vectors.shape)
 
 
-def similarity(first: Floats, second: Floats) -> Floats:
+def similarity(first: Floats, second: Floats, least: float) -> Floats:
     """Return how alike thumbnails are once the second are laid over the first (N×32×32 each), from −1 to 1 (N).
 
     The score is the mean of three correlations over the overlap: of the pictures, of their detail and of their finest
     detail, which other pictures of the same kind of thing do not share.
+
+    Args:
+        first: Those that stay where they are.
+        second: Those that are laid over them.
+        least: The score from which on pairs matter. Those that are further below it at the coarse level are not
+            compared in detail, and their score is the coarse correlation.
     """
     scores = np.empty(len(first), np.float32)
     for rows in _batches(len(first)):
-        scores[rows] = _aligned_similarity(first[rows], second[rows])
+        scores[rows] = _aligned_similarity(first[rows], second[rows], least - SHORT)
     return scores
 
 
@@ -84,8 +90,8 @@ def _histograms(grey: Floats) -> Floats:
     return vectors
 
 
-def _aligned_similarity(first: Floats, second: Floats) -> Floats:
-    """As `similarity`; pairs that differ at the coarse level keep the coarse correlation."""
+def _aligned_similarity(first: Floats, second: Floats, undecided_above: float) -> Floats:
+    """As `similarity`; pairs whose coarse correlation is not above a value keep it."""
     scores = np.full(len(first), -1, np.float32)
     undecided = np.arange(len(first))
     place = np.tile(np.array([0, 1, 0, 1], np.float32), (len(first), 1))  # shift and scale across, then down
@@ -94,7 +100,7 @@ def _aligned_similarity(first: Floats, second: Floats) -> Floats:
         fixed, moving = (_blurred(_both_axes(each[undecided], halving, halving), blur) for each in (first, second))
         place = _align(fixed, moving, place, steps)
         scores[undecided] = _correlation(fixed, *_laid(moving, place))
-        kept = scores[undecided] > UNDECIDED
+        kept = scores[undecided] > undecided_above
         undecided, place = undecided[kept], place[kept] * np.array([2, 1, 2, 1], np.float32)
     place[:, ::2] /= 2
     looks = zip(_looks(first[undecided]), _looks(second[undecided]), strict=True)

@@ -50,12 +50,17 @@ class Twin:
     labels_agree: bool
 
 
-def find_twins(splits: Mapping[str, Split]) -> list[Twin]:
-    """Find the twins inside each split and across each two of them: exact ones first, then near ones by score."""
+def find_twins(splits: Mapping[str, Split], least: float = THRESHOLD) -> list[Twin]:
+    """Find the twins inside each split and across each two of them: exact ones first, then near ones by score.
+
+    Args:
+        splits: The images.
+        least: The score from which on a pair is called near twins.
+    """
     exact = list(_exact_twins(splits))
     if not splits or min(next(iter(splits.values())).images.shape[1:3]) < SMALLEST:
         return exact
-    return exact + near_twins(splits, _descriptors_of(splits), NEAR)
+    return exact + near_twins(splits, _descriptors_of(splits), NEAR, least)
 
 
 def not_searched(splits: Mapping[str, Split]) -> list[str]:
@@ -96,7 +101,9 @@ def _equal(splits: Mapping[str, Split], twin: Twin) -> bool:
     return np.array_equal(first, second)
 
 
-def near_twins(splits: Mapping[str, Split], described: Mapping[str, tuple[Floats, Floats]], kind: str) -> list[Twin]:
+def near_twins(
+    splits: Mapping[str, Split], described: Mapping[str, tuple[Floats, Floats]], kind: str, least: float
+) -> list[Twin]:
     """Find the pairs whose pixels are alike, among those that have similar descriptors; the most alike first.
 
     Args:
@@ -104,29 +111,31 @@ def near_twins(splits: Mapping[str, Split], described: Mapping[str, tuple[Floats
         described: Of each split, unit vectors (N×D) that are similar for similar images: of the images, and of their
             mirrored copies.
         kind: `near` or `features`, what the pairs are called, by what describes them.
+        least: The score from which on a pair is called twins.
     """
-    found = [each for each in _near_twins(splits, described, kind) if not _equal(splits, each)]
+    found = [each for each in _near_twins(splits, described, kind, least) if not _equal(splits, each)]
     return sorted(found, key=lambda each: (-each.score, each.splits, each.rows))
 
 
 def _near_twins(
-    splits: Mapping[str, Split], described: Mapping[str, tuple[Floats, Floats]], kind: str
+    splits: Mapping[str, Split], described: Mapping[str, tuple[Floats, Floats]], kind: str, least: float
 ) -> Iterator[Twin]:
     splits = {name: split for name, split in splits.items() if len(split)}
     for first, second in combinations_with_replacement(splits, 2):
         if first == second and len(splits[first]) > SEARCHED_WITHIN:
             continue
         asking, asked = sorted((first, second), key=lambda name: len(splits[name]))
-        found = _near_pairs((splits[asking], *described[asking]), (splits[asked], described[asked][0]), first == second)
-        for (row, other), score in found.items():
-            if score >= THRESHOLD:
-                rows = (row, other) if asking == first else (other, row)
-                agree = bool(splits[asking].labels[row] == splits[asked].labels[other])
+        one, other = (splits[asking], *described[asking]), (splits[asked], described[asked][0])
+        found = _near_pairs(one, other, first == second, least)
+        for (row, partner), score in found.items():
+            if score >= least:
+                rows = (row, partner) if asking == first else (partner, row)
+                agree = bool(splits[asking].labels[row] == splits[asked].labels[partner])
                 yield Twin((first, second), rows, kind, round(score, 4), agree)
 
 
 def _near_pairs(
-    one: tuple[Split, Floats, Floats], other: tuple[Split, Floats], within: bool
+    one: tuple[Split, Floats, Floats], other: tuple[Split, Floats], within: bool, least: float
 ) -> dict[tuple[int, int], float]:
     """Return the scores of the pairs of rows whose outlines are alike, in the better of both orientations."""
     (asking, straight, turned), (asked, vectors) = one, other
@@ -137,7 +146,7 @@ def _near_pairs(
         def likeness(some: Rows, flipped: bool = flipped) -> list[float]:
             rows, others = some.T
             first, second = thumbnails(asking.images[rows]), thumbnails(asked.images[others])
-            found: list[float] = similarity(first[:, :, ::-1] if flipped else first, second).tolist()
+            found: list[float] = similarity(first[:, :, ::-1] if flipped else first, second, least).tolist()
             return found
 
         tiles = [pairs[start : start + TILE] for start in range(0, len(pairs), TILE)]
