@@ -188,6 +188,14 @@ def test_features_propose_twins_that_outlines_do_not(study, monkeypatch, capsys)
     assert untouched_in_colour <= found - {("exact", 100, 0)} <= changed  # an untrained network goes by colour, too
 
 
+def test_features_propose_none_of_images_too_small_to_tell_twins_from_two_of_a_kind(study, monkeypatch, capsys):
+    write_digits(study)
+    spec = {"architecture": "cnn", "stem": None, "standardise": True}
+    network = ModelDescription("net", spec, ["zero", "one"], (8, 8), [0.3] * 3, [0.4] * 3, {})
+    save_model(study / "models/net", build(network), network)
+    assert json.loads(audit(monkeypatch, capsys, study, "--features", "net", "--json"))["twins"] == []
+
+
 def test_training_labels_are_judged_by_networks_that_were_not_trained_on_them(study, monkeypatch, capsys):
     write_digits(study, wrong=(3, 60))
     told = audit(monkeypatch, capsys, study, "--cross-validate", "net", "--folds", "2", "--json")

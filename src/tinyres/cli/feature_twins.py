@@ -11,7 +11,7 @@ from tinyres.common.dataset import Images, Split
 from tinyres.common.pixels import channels_first
 from tinyres.models.inference import features_of
 from tinyres.sources.nearest import unit
-from tinyres.sources.twins import FEATURES, Twin, near_twins
+from tinyres.sources.twins import FEATURES, SMALLEST, Twin, near_twins
 
 Floats = NDArray[np.float32]
 
@@ -34,6 +34,8 @@ def find_feature_twins(folder: Path, splits: Mapping[str, Split], least: float =
         UserError: It is no model folder, or a damaged one.
     """
     network = ServedModel(folder)
+    if min(network.description.image_size) < SMALLEST:
+        return []  # as among the pairs that outlines propose
     straight = {name: _features(network, split.images) for name, split in splits.items()}
     turned = {
         name: _features(network, np.ascontiguousarray(split.images[:, :, ::-1])) for name, split in splits.items()
