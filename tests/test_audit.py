@@ -22,6 +22,9 @@ from tinyres.common.dataset import Description, Split, write_dataset
 from tinyres.common.model_folder import ModelDescription
 from tinyres.evaluation.trust import TwinPair
 from tinyres.models import build, save_model
+from tinyres.params import read_params
+from tinyres.sources import image_folder
+from tinyres.sources.subset import choose_images, extract
 from tinyres.sources.twins import find_twins, write_twins
 
 
@@ -143,7 +146,7 @@ def test_a_study_before_and_after_its_evaluation(study, monkeypatch, capsys):
     )
     evaluated(study)
     after = json.loads(audit(monkeypatch, capsys, study, "--json"))
-    assert [(each["split"], each["number"], each["given"], each["likely"]) for each in after["suspect_labels"]] == [
+    assert [(each["split"], each["image"], each["given"], each["likely"]) for each in after["suspect_labels"]] == [
         ("test", 70, "seal", "otter")
     ]
     assert "1 suspect label among 8 test images, by net" in audit(monkeypatch, capsys, study)
@@ -164,7 +167,29 @@ def test_suspects_have_the_numbers_of_the_source(study, monkeypatch, capsys):
         told = audit(monkeypatch, capsys, study, "--suspects", study / "suspects.csv", "--plots", study / "plots")
     assert drawn[-1] == "test 70"
     assert "test 70" in told
-    assert (study / "suspects.csv").read_text() == ("split,number,given,likely,margin\ntest,70,seal,otter,0.7999\n")
+    assert (study / "suspects.csv").read_text() == ("split,image,given,likely,margin\ntest,70,seal,otter,0.7999\n")
+
+
+def test_pictures_of_a_study_are_named_by_their_files(pictures, study, monkeypatch, capsys):
+    content = YAML(typ="safe").load((Path(__file__).parents[1] / "params.yaml").read_text())
+    content["data"] |= {"source": "image_folder", "folder": str(pictures)}
+    content["subset"] |= {"validation": 2}
+    with (study / "params.yaml").open("w") as stream:
+        YAML().dump(content, stream)
+    params = read_params("seed", "data", "subset", file=study / "params.yaml")
+    shutil.rmtree(study / "data")
+    image_folder.download(study / "data/raw", params.data)
+    source = image_folder.read(study / "data/raw", None, params.seed)
+    description, splits = extract(source, params.subset, params.seed)
+    write_dataset(study / "data/subset", description, splits)
+    numbers = {name: each.rows for name, each in choose_images(source, params.subset, params.seed).items()}
+    write_twins(study / "data/twins", find_twins(splits), numbers, [])
+    told = audit(monkeypatch, capsys, study, "--pairs", study / "pairs.csv")
+    with (study / "pairs.csv").open() as stream:
+        (pair,) = csv.DictReader(stream)
+    assert {pair["first"], pair["second"]} == {"otter/1.png", "seal/copy.png"}
+    assert f"{pair['first_split']} {pair['first']}" in told
+    assert "Test labels are judged once networks were evaluated" in told
 
 
 def test_a_margin_has_two_decimals(study, monkeypatch, capsys):
@@ -201,7 +226,7 @@ def test_training_labels_are_judged_by_networks_that_were_not_trained_on_them(st
     told = audit(monkeypatch, capsys, study, "--cross-validate", "net", "--folds", "2", "--json")
     content = json.loads(told)
     assert content["judges"] == {"train": ["net"]}
-    assert {(each["split"], each["number"], each["given"], each["likely"]) for each in content["suspect_labels"]} >= {
+    assert {(each["split"], each["image"], each["given"], each["likely"]) for each in content["suspect_labels"]} >= {
         ("train", 103, "one", "zero"),
         ("train", 160, "zero", "one"),
     }

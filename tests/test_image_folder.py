@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from tinyres.common.dataset import Split
 from tinyres.common.errors import UserError
 from tinyres.params import Data, Subset
-from tinyres.sources.image_folder import ARCHIVE, LISTING, download, read
+from tinyres.sources.image_folder import ARCHIVE, LISTING, download, file_names, read
 from tinyres.sources.photographs import resized
 from tinyres.sources.registry import SOURCES
 from tinyres.sources.source import Source
@@ -392,3 +392,15 @@ def test_the_listing_says_what_each_file_holds(folder):
         ["train/cat/0.png", "train", "cat", 8, 8],
         ["train/cat/1.png", "train", "cat", 8, 8],
     ]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("inner", ["", "train"])
+def test_names_come_in_the_order_of_the_images(folder, inner, seed):
+    source = fetched(folder / inner, seed=seed)
+    raw = (folder / inner).parent / "raw"
+    assert file_names(raw, seed) == source.files
+    for split, names in source.files.items():
+        assert [np.asarray(Image.open(folder / inner / name)).tolist() for name in names] == [
+            image[:, :, 0].tolist() for image in source.splits[split].images
+        ]

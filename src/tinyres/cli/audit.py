@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from tinyres.common.atomic import write_text
-from tinyres.common.dataset import Split, read_description, read_split
+from tinyres.common.dataset import Description, Split, read_description, read_split
 from tinyres.common.errors import UserError
 from tinyres.evaluation.trust import (
     Suspects,
@@ -27,7 +27,9 @@ from tinyres.evaluation.trust import (
     twins_to_show,
 )
 from tinyres.figures.trust import plot_suspects, plot_twins
+from tinyres.params import read_params
 from tinyres.sources.folder_layout import find_images
+from tinyres.sources.image_folder import file_names
 from tinyres.sources.photographs import read_photograph
 from tinyres.sources.twins import COLUMNS, find_twins, not_searched
 
@@ -51,7 +53,9 @@ class Audit:
     judges: dict[str, list[str]]
     """By split, the networks by which labels are suspect."""
     files: dict[str, list[str]] | None = None
-    """Names of the images' files, by split, of a folder of pictures; a study has none."""
+    """Of one's own pictures, the names of each split's files."""
+    of_study: bool = True
+    """Whether there are networks that could judge labels."""
 
 
 def audit_study(folder: Path, model: str | None, features: str | None = None) -> Audit:
@@ -88,7 +92,18 @@ def audit_study(folder: Path, model: str | None, features: str | None = None) ->
     numbers = {name: read_numbers(folder / "data" / "twins", name) for name in splits}
     if features:
         pairs += _by_features(folder / "models" / features, splits, numbers, pairs)
-    return Audit(data.classes, splits, numbers, pairs, remarks, suspects, {"test": judges} if judges else {})
+    judged_by = {"test": judges} if judges else {}
+    return Audit(data.classes, splits, numbers, pairs, remarks, suspects, judged_by, _files(folder, data, numbers))
+
+
+def _files(study: Path, data: Description, numbers: dict[str, NDArray[np.int64]]) -> dict[str, list[str]] | None:
+    """Return the names of each split's files in a study of one's own pictures; None in any other."""
+    if data.source != "image_folder":
+        return None
+    names = file_names(study / "data" / "raw", read_params("seed", file=study / "params.yaml").seed)
+    if data.validation_from:
+        names["validation"] = names[data.validation_from]  # counted as in the split that they were taken from
+    return {split: [names[split][number] for number in some] for split, some in numbers.items()}
 
 
 def judge_training_labels(audit: Audit, folder: Path, model: str, folds: int) -> Audit:
@@ -164,7 +179,7 @@ def audit_pictures(folder: Path) -> Audit:
         for each in find_twins(splits)
     ]
     numbers = {name: np.arange(len(split)) for name, split in splits.items()}
-    return Audit(classes, splits, numbers, pairs, remarks, {}, {}, files)
+    return Audit(classes, splits, numbers, pairs, remarks, {}, {}, files, of_study=False)
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
@@ -192,15 +207,16 @@ def as_text(audit: Audit) -> str:
     parts.append(tabulate([list(row.values()) for row in counts], header) if counts else "No twins were found.")
     if counts:
         pairs = [
-            [_name(audit, pair, 0), _name(audit, pair, 1), pair.kind, f"{pair.score:.2f}",
-             "" if pair.labels_agree else "two labels"] for pair in twins_to_show(audit.pairs)[:SHOWN]
+            [*(_name(audit, *place) for place in zip(pair.splits, pair.rows, strict=True)), pair.kind,
+             f"{pair.score:.2f}", "" if pair.labels_agree else "two labels"]
+            for pair in twins_to_show(audit.pairs)[:SHOWN]
         ]  # fmt: skip
         parts.append(tabulate(pairs, ["first", "second", "kind", "score", ""], disable_numparse=True))
-    if "test" not in audit.suspects and audit.files is None:
+    if "test" not in audit.suspects and audit.of_study:
         parts.append("Test labels are judged once networks were evaluated (`dvc repro evaluate`).")
     for split in audit.suspects:
         named = _suspects(audit, split)
-        rows = [[f"{split} {row['number']}", row["given"], row["likely"], f"{row['margin']:.2f}"] for row in named]
+        rows = [[f"{split} {row['image']}", row["given"], row["likely"], f"{row['margin']:.2f}"] for row in named]
         labels = "label" if len(named) == 1 else "labels"
         judged = f"{len(named):,} suspect {labels} among {len(audit.splits[split]):,} {split} images"
         parts.append(f"{judged}, by {', '.join(audit.judges[split])}:")
@@ -216,14 +232,14 @@ def write_pairs(file: Path, audit: Audit) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for pair in audit.pairs:
-        first, second = (_file(audit, pair, which) or pair.numbers[which] for which in (0, 1))
+        first, second = (_image(audit, *place) for place in zip(pair.splits, pair.rows, strict=True))
         agree = str(pair.labels_agree).lower()
         writer.writerow([pair.splits[0], first, pair.splits[1], second, pair.kind, f"{pair.score:.4f}", agree])
     write_text(file, text.getvalue())
 
 
 def write_suspects(file: Path, audit: Audit) -> None:
-    """Write every suspect label as CSV, the most suspect first, with the image's number in the source's own order.
+    """Write every suspect label as CSV, the most suspect first; images are named as by `write_pairs`.
 
     Raises:
         UserError: No network has judged the labels.
@@ -231,7 +247,7 @@ def write_suspects(file: Path, audit: Audit) -> None:
     if not audit.suspects:
         raise UserError("No labels were judged; evaluate the study's networks with `dvc repro evaluate`.")
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["split", "number", "given", "likely", "margin"], lineterminator="\n")
+    writer = csv.DictWriter(text, ["split", "image", "given", "likely", "margin"], lineterminator="\n")
     writer.writeheader()
     for split in audit.suspects:
         writer.writerows(row | {"margin": f"{row['margin']:.4f}"} for row in _suspects(audit, split))
@@ -256,11 +272,11 @@ def _counts(pairs: list[TwinPair]) -> list[dict[str, Any]]:
 
 
 def _suspects(audit: Audit, split: str) -> list[dict[str, Any]]:
-    suspects, labels, numbers = audit.suspects[split], audit.splits[split].labels, audit.numbers[split]
+    suspects, labels = audit.suspects[split], audit.splits[split].labels
     return [
         {
             "split": split,
-            "number": int(numbers[row]),
+            "image": _image(audit, split, row),
             "given": audit.classes[labels[row]],
             "likely": audit.classes[likely],
             "margin": float(margin),
@@ -269,10 +285,13 @@ def _suspects(audit: Audit, split: str) -> list[dict[str, Any]]:
     ]
 
 
-def _name(audit: Audit, pair: TwinPair, which: int) -> str:
-    split, row, number = pair.splits[which], pair.rows[which], pair.numbers[which]
-    return _file(audit, pair, which) or f"{split} {number} ({audit.classes[audit.splits[split].labels[row]]})"
+def _name(audit: Audit, split: str, row: int) -> str:
+    image = _image(audit, split, row)
+    if audit.files is None:
+        return f"{split} {image} ({audit.classes[audit.splits[split].labels[row]]})"
+    return f"{split} {image}" if audit.of_study else str(image)
 
 
-def _file(audit: Audit, pair: TwinPair, which: int) -> str | None:
-    return audit.files[pair.splits[which]][pair.rows[which]] if audit.files else None
+def _image(audit: Audit, split: str, row: int) -> str | int:
+    """Return the name of a picture's file, or the number of any other image in the source."""
+    return audit.files[split][row] if audit.files else int(audit.numbers[split][row])

@@ -179,12 +179,10 @@ def read(folder: Path, image_size: int | None, seed: int) -> Source:
     Raises:
         UserError: the files are missing or damaged, or the images differ in size and `image_size` is None.
     """
-    share, pictures = _read_listing(folder)
-    pictures.sort(key=lambda picture: (picture.sha256, picture.name))
+    pictures, tests = _in_order(folder, seed)
     size = (image_size, image_size) if image_size else _common_size(pictures)
     classes = sorted({picture.class_name for picture in pictures})
     labels = np.array([classes.index(picture.class_name) for picture in pictures], np.int64)
-    tests = _sample_tests(labels, share, seed) if share else np.array([picture.split == "test" for picture in pictures])
 
     archive = folder / ARCHIVE
     if not archive.is_file():
@@ -194,10 +192,38 @@ def read(folder: Path, image_size: int | None, seed: int) -> Source:
     for row, image in enumerate(_in_processes(unpack, [picture.name for picture in pictures], "subset-extract")):
         pixels[row] = image
     everything = Split(pixels, labels)
-    rows = {"train": np.flatnonzero(~tests), "test": np.flatnonzero(tests)}
-    splits = {name: everything.take(of_split) for name, of_split in rows.items()}
-    files = {name: [pictures[row].name for row in of_split] for name, of_split in rows.items()}
-    return Source("image_folder", classes, {}, splits, files)
+    splits = {name: everything.take(rows) for name, rows in _rows(tests).items()}
+    return Source("image_folder", classes, {}, splits, _names(pictures, tests))
+
+
+def file_names(folder: Path, seed: int) -> dict[str, list[str]]:
+    """Return the names of each split's files in the order in which `read` returns their images, but read none of them.
+
+    Args:
+        folder: The folder that `download` wrote.
+        seed: Decides which images are tested on if the folder has no test images of its own.
+
+    Raises:
+        UserError: the listing is missing or damaged.
+    """
+    return _names(*_in_order(folder, seed))
+
+
+def _in_order(folder: Path, seed: int) -> tuple[list[Picture], NDArray[np.bool_]]:
+    """Return all pictures in their order, and a mask of those that are tested on."""
+    share, pictures = _read_listing(folder)
+    pictures.sort(key=lambda picture: (picture.sha256, picture.name))
+    if share is None:
+        return pictures, np.array([picture.split == "test" for picture in pictures])
+    return pictures, _sample_tests(np.array([picture.class_name for picture in pictures]), share, seed)
+
+
+def _names(pictures: list[Picture], tests: NDArray[np.bool_]) -> dict[str, list[str]]:
+    return {split: [pictures[row].name for row in rows] for split, rows in _rows(tests).items()}
+
+
+def _rows(tests: NDArray[np.bool_]) -> dict[str, NDArray[np.intp]]:
+    return {"train": np.flatnonzero(~tests), "test": np.flatnonzero(tests)}
 
 
 def _read_listing(folder: Path) -> tuple[float | None, list[Picture]]:
@@ -221,12 +247,12 @@ def _common_size(pictures: Sequence[Picture]) -> tuple[int, int]:
     return sizes[0]
 
 
-def _sample_tests(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+def _sample_tests(classes: NDArray[np.str_], share: float, seed: int) -> NDArray[np.bool_]:
     """Sample the images to test on, as many of each class as `tests_among` says; return a mask of length N."""
     generator = np.random.default_rng(seed)
-    tests = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
+    tests = np.zeros(len(classes), bool)
+    for name in np.unique(classes):
+        rows = np.flatnonzero(classes == name)
         tests[generator.choice(rows, tests_among(len(rows), share), replace=False)] = True
     return tests
 
