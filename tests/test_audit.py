@@ -108,8 +108,10 @@ def test_pictures_before_any_training(pictures, monkeypatch, capsys, tmp_path):
     assert "dvc repro" not in told, "there is no study whose networks could judge the labels"
     with (tmp_path / "pairs.csv").open() as stream:
         (pair,) = csv.DictReader(stream)
-    assert list(pair) == ["first_split", "first", "second_split", "second", "kind", "score", "labels_agree"]
-    assert (pair["first"], pair["second"]) == ("otter/1.png", "seal/copy.png")
+    columns = ["first_split", "first", "second_split", "second", "kind", "score", "labels_agree"]
+    assert list(pair) == [*columns, "first_file", "second_file"]
+    assert (pair["first_file"], pair["second_file"]) == ("otter/1.png", "seal/copy.png")
+    assert (int(pair["first"]), int(pair["second"])) == (1, 6), "in the order of the files' names"
     assert (pair["kind"], pair["labels_agree"]) == ("near", "false")
     assert (tmp_path / "plots/twins.png").is_file()
 
@@ -146,7 +148,7 @@ def test_a_study_before_and_after_its_evaluation(study, monkeypatch, capsys):
     )
     evaluated(study)
     after = json.loads(audit(monkeypatch, capsys, study, "--json"))
-    assert [(each["split"], each["image"], each["given"], each["likely"]) for each in after["suspect_labels"]] == [
+    assert [(each["split"], each["number"], each["given"], each["likely"]) for each in after["suspect_labels"]] == [
         ("test", 70, "seal", "otter")
     ]
     assert "1 suspect label among 8 test images, by net" in audit(monkeypatch, capsys, study)
@@ -167,7 +169,7 @@ def test_suspects_have_the_numbers_of_the_source(study, monkeypatch, capsys):
         told = audit(monkeypatch, capsys, study, "--suspects", study / "suspects.csv", "--plots", study / "plots")
     assert drawn[-1] == "test 70"
     assert "test 70" in told
-    assert (study / "suspects.csv").read_text() == ("split,image,given,likely,margin\ntest,70,seal,otter,0.7999\n")
+    assert (study / "suspects.csv").read_text() == ("split,number,given,likely,margin\ntest,70,seal,otter,0.7999\n")
 
 
 def test_pictures_of_a_study_are_named_by_their_files(pictures, study, monkeypatch, capsys):
@@ -187,8 +189,11 @@ def test_pictures_of_a_study_are_named_by_their_files(pictures, study, monkeypat
     told = audit(monkeypatch, capsys, study, "--pairs", study / "pairs.csv")
     with (study / "pairs.csv").open() as stream:
         (pair,) = csv.DictReader(stream)
-    assert {pair["first"], pair["second"]} == {"otter/1.png", "seal/copy.png"}
-    assert f"{pair['first_split']} {pair['first']}" in told
+    assert {pair["first_file"], pair["second_file"]} == {"otter/1.png", "seal/copy.png"}
+    for which in ("first", "second"):
+        split, number, name = pair[f"{which}_split"], int(pair[which]), pair[f"{which}_file"]
+        assert source.files["train" if split == "validation" else split][number] == name
+        assert f"{split} {name}" in told
     assert "Test labels are judged once networks were evaluated" in told
 
 
@@ -226,7 +231,7 @@ def test_training_labels_are_judged_by_networks_that_were_not_trained_on_them(st
     told = audit(monkeypatch, capsys, study, "--cross-validate", "net", "--folds", "2", "--json")
     content = json.loads(told)
     assert content["judges"] == {"train": ["net"]}
-    assert {(each["split"], each["image"], each["given"], each["likely"]) for each in content["suspect_labels"]} >= {
+    assert {(each["split"], each["number"], each["given"], each["likely"]) for each in content["suspect_labels"]} >= {
         ("train", 103, "one", "zero"),
         ("train", 160, "zero", "one"),
     }

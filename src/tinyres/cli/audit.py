@@ -216,7 +216,10 @@ def as_text(audit: Audit) -> str:
         parts.append("Test labels are judged once networks were evaluated (`dvc repro evaluate`).")
     for split in audit.suspects:
         named = _suspects(audit, split)
-        rows = [[f"{split} {row['image']}", row["given"], row["likely"], f"{row['margin']:.2f}"] for row in named]
+        rows = [
+            [f"{split} {row.get('file', row['number'])}", row["given"], row["likely"], f"{row['margin']:.2f}"]
+            for row in named
+        ]
         labels = "label" if len(named) == 1 else "labels"
         judged = f"{len(named):,} suspect {labels} among {len(audit.splits[split]):,} {split} images"
         parts.append(f"{judged}, by {', '.join(audit.judges[split])}:")
@@ -227,14 +230,17 @@ def as_text(audit: Audit) -> str:
 
 
 def write_pairs(file: Path, audit: Audit) -> None:
-    """Write every pair as CSV, with the images' numbers in the source's own order or, of pictures, their files."""
+    """Write every pair as CSV, with the images' numbers in the source's own order and, of own pictures, their files."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(COLUMNS + (["first_file", "second_file"] if audit.files else []))
     for pair in audit.pairs:
-        first, second = (_image(audit, *place) for place in zip(pair.splits, pair.rows, strict=True))
+        first, second = pair.numbers
         agree = str(pair.labels_agree).lower()
-        writer.writerow([pair.splits[0], first, pair.splits[1], second, pair.kind, f"{pair.score:.4f}", agree])
+        files = (
+            [audit.files[split][row] for split, row in zip(pair.splits, pair.rows, strict=True)] if audit.files else []
+        )
+        writer.writerow([pair.splits[0], first, pair.splits[1], second, pair.kind, f"{pair.score:.4f}", agree, *files])
     write_text(file, text.getvalue())
 
 
@@ -247,7 +253,8 @@ def write_suspects(file: Path, audit: Audit) -> None:
     if not audit.suspects:
         raise UserError("No labels were judged; evaluate the study's networks with `dvc repro evaluate`.")
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["split", "image", "given", "likely", "margin"], lineterminator="\n")
+    columns = ["split", "number", "given", "likely", "margin"] + (["file"] if audit.files else [])
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for split in audit.suspects:
         writer.writerows(row | {"margin": f"{row['margin']:.4f}"} for row in _suspects(audit, split))
@@ -272,26 +279,21 @@ def _counts(pairs: list[TwinPair]) -> list[dict[str, Any]]:
 
 
 def _suspects(audit: Audit, split: str) -> list[dict[str, Any]]:
-    suspects, labels = audit.suspects[split], audit.splits[split].labels
+    suspects, labels, numbers = audit.suspects[split], audit.splits[split].labels, audit.numbers[split]
     return [
         {
             "split": split,
-            "image": _image(audit, split, row),
+            "number": int(numbers[row]),
             "given": audit.classes[labels[row]],
             "likely": audit.classes[likely],
             "margin": float(margin),
         }
+        | ({"file": audit.files[split][row]} if audit.files else {})
         for row, likely, margin in zip(suspects.rows, suspects.likely, suspects.margin, strict=True)
     ]
 
 
 def _name(audit: Audit, split: str, row: int) -> str:
-    image = _image(audit, split, row)
     if audit.files is None:
-        return f"{split} {image} ({audit.classes[audit.splits[split].labels[row]]})"
-    return f"{split} {image}" if audit.of_study else str(image)
-
-
-def _image(audit: Audit, split: str, row: int) -> str | int:
-    """Return the name of a picture's file, or the number of any other image in the source."""
-    return audit.files[split][row] if audit.files else int(audit.numbers[split][row])
+        return f"{split} {audit.numbers[split][row]} ({audit.classes[audit.splits[split].labels[row]]})"
+    return f"{split} {audit.files[split][row]}" if audit.of_study else audit.files[split][row]
