@@ -174,14 +174,12 @@ def suspects_among(test: Split, logits: dict[str, Logits]) -> Suspects:
 
 
 def plot_doubtful(twins: list[TwinPair], suspects: Suspects, test: Split, classes: list[str]) -> list[Path]:
-    """Plot twins of test images and the most suspect labels, where there are any; return the files."""
+    """Plot twins of test images and the most suspect labels; return the files."""
     files = [PLOTS / "twins.png", PLOTS / "suspect_labels.png"]
     splits = {split: read_split(SUBSET / split) for split in {name for pair in twins for name in pair.splits}}
-    drawn = [
-        plot_twins(files[0], twins_to_show(twins), splits, classes),
-        plot_suspects(files[1], suspects, "test", test, read_numbers(TWINS, "test"), classes),
-    ]
-    return [file for file, there in zip(files, drawn, strict=True) if there]
+    plot_twins(files[0], twins_to_show(twins), splits, classes)
+    plot_suspects(files[1], suspects, "test", test, read_numbers(TWINS, "test"), classes)
+    return files
 
 
 def comparable(reference: Reference | None, data: Description) -> Reference | None:

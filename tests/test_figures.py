@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from tinyres.common.dataset import Split
 from tinyres.evaluation.calibration import calibrate
 from tinyres.evaluation.superclasses import Superclasses
+from tinyres.evaluation.trust import Suspects, TwinPair
 from tinyres.evaluation.uncertainty import Estimate
 from tinyres.figures.colours import distinct_colours, oklab
 from tinyres.figures.confusion import block_order, plot_confusion
@@ -22,6 +24,7 @@ from tinyres.figures.gains import plot_gains
 from tinyres.figures.images import plot_gallery
 from tinyres.figures.reliability import FEW, plot_reliability
 from tinyres.figures.style import COLOURS, NETWORKS, looks
+from tinyres.figures.trust import plot_suspects, plot_twins
 
 GENERATOR = np.random.default_rng(0)
 
@@ -202,6 +205,19 @@ def test_a_gallery_names_what_the_colours_of_its_maps_mean(tmp_path, drawn):
     plot_gallery(tmp_path / "one.png", images, ["cat"] * 3, [0.5] * 3, ["cat"] * 3, maps)
     assert {"least", "most", "speaks for the predicted class (Grad-CAM)"} <= set(words(drawn[0]))
     assert [len(axis.images) for axis in drawn[0].axes] == [1, 1, 1, 0, 0]  # image and map in one; the scale last
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "none"])
+def test_a_figure_of_doubts_is_there_even_if_there_are_none(tmp_path, drawn, there):
+    """Otherwise `dvc exp apply` leaves the committed one of other images beside an experiment's results."""
+    images = Split(GENERATOR.integers(0, 256, (3, 16, 16, 3), np.uint8), np.array([0, 1, 0]))
+    pairs = [TwinPair(("test", "test"), (0, 1), (0, 1), "near", 0.9, False)] * there
+    suspects = Suspects(*(np.array([1] * there, kind) for kind in (np.intp, np.intp, np.float64)))
+    plot_twins(tmp_path / "twins.png", pairs, {"test": images}, ["otter", "seal"])
+    plot_suspects(tmp_path / "labels.png", suspects, "test", images, np.arange(3), ["otter", "seal"])
+    said = {"No twins were found.", "No label of the test images is suspect."}
+    assert said & {word for figure in drawn for word in words(figure)} == (set() if there else said)
+    assert all(min(size_of(tmp_path / name)) > 100 for name in ("twins.png", "labels.png"))
 
 
 def test_a_figure_is_opaque_white_whatever_the_users_own_style(tmp_path):

@@ -164,7 +164,7 @@ def test_applied_it_is_all_there_and_every_declared_plot_is_drawn(clone, names):
         if isinstance(plot, str)
         for file in pictures_in(clone.folder / plot)
     }
-    assert len(pictures) == 12
+    assert len(pictures) == 13
     assert pictures - {file.name for file in (clone.folder / "drawn/static").iterdir()} == set()
 
 

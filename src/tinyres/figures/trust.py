@@ -43,14 +43,15 @@ class Doubts(Protocol):
 
 def plot_twins(
     file: Path | str, pairs: Sequence[Pair], splits: Mapping[str, Split], classes: Sequence[str], columns: int = 4
-) -> bool:
-    """Plot the first pairs side by side, with split, number and label under each image; return whether there are any.
+) -> None:
+    """Plot the first pairs side by side, with split, number and label under each image; without any, say so.
 
     Two labels are in red with ≠ between them.
     """
     pairs = pairs[:PAIRS]
     if not pairs:
-        return False
+        _plot_sentence(file, "No twins were found.")
+        return
     rows = -(-len(pairs) // columns)
     with picture(file, width=3 * columns, height=2.1 * rows) as figure:
         axes = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
@@ -66,7 +67,6 @@ def plot_twins(
             two[1].set_title(f"labels {sign}", fontsize=8, loc="right", color=colour, weight=weight)
         for axis in axes[len(pairs) :].ravel():
             axis.set_axis_off()
-    return True
 
 
 def plot_suspects(
@@ -77,8 +77,8 @@ def plot_suspects(
     numbers: NDArray[np.int64],
     classes: Sequence[str],
     columns: int = 8,
-) -> bool:
-    """Plot the most suspect images of a split with the given label and the likely one; return whether there are any.
+) -> None:
+    """Plot the most suspect images of a split with the given label and the likely one; without any, say so.
 
     Args:
         file: Where to.
@@ -91,7 +91,8 @@ def plot_suspects(
     """
     shown = suspects.rows[:LABELS]
     if not len(shown):
-        return False
+        _plot_sentence(file, f"No label of the {split} images is suspect.")
+        return
     rows = -(-len(shown) // columns)
     with picture(file, width=1.5 * columns, height=2 * rows) as figure:
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -102,4 +103,13 @@ def plot_suspects(
             axis.set_xlabel(f"given: {given}\n→ {better}?", color=CONTRADICT, fontsize=8)
         for axis in axes[len(shown) :]:
             axis.set_axis_off()
-    return True
+
+
+def _plot_sentence(file: Path | str, sentence: str) -> None:
+    """Plot what stands in a figure's place where there is nothing to show.
+
+    The file has to be there: `dvc exp apply` does not remove one that Git holds and the experiment has not written, and
+    `dvc status` then calls the folder changed.
+    """
+    with picture(file, width=6, height=1) as figure:
+        figure.text(0.5, 0.5, sentence, ha="center", va="center")
