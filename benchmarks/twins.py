@@ -1,9 +1,10 @@
-"""Near twins of CIFAR-100 against people's judgements: `python -m benchmarks.twins LIST`, in the study's folder.
+"""Near twins of CIFAR-100 against people's judgements: `python -m benchmarks.twins LIST --features NAME`.
+
+It runs in the folder of a study of all of CIFAR-100, of which NAME is the network whose features propose twins, too.
 
 LIST is `duplicates_cifar100.csv`, or rows of it, from the repository cvjena/cifair (Barz and Denzler, 2020,
-arXiv:1902.00423); it stays outside of this project. `--features NAME` is the network of the study by whose features
-twins are sought, too. Test images with an even number served to design the search, and those whose number is a multiple
-of four to choose the thresholds.
+arXiv:1902.00423); it stays outside of this project. Test images with an even number served to design the search, and
+those whose number is a multiple of four to choose the thresholds.
 
 The list does not hold every pair that is called. `twins_by_eye.csv` has what was seen of 100 of the others in each
 search, drawn by a fixed seed: whether they are the same photograph or a very similar one. The precision follows from
@@ -19,11 +20,12 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from tinyres.cli.feature_twins import FEATURES_THRESHOLD, find_feature_twins
+from tinyres.cli.feature_twins import FEATURES_THRESHOLD, feature_descriptors
+from tinyres.cli.serving import ServedModel
 from tinyres.common.atomic import write_json, write_text
 from tinyres.common.dataset import read_split
-from tinyres.evaluation.trust import read_numbers
-from tinyres.sources.twins import THRESHOLD, Twin, find_twins
+from tinyres.evaluation.trust import read_numbers, read_twins
+from tinyres.sources.twins import FEATURES, THRESHOLD, Twin, find_twins, near_twins
 
 FOLDER = Path(__file__).parent
 NEAR = 1  # the largest judgement that is the same photograph: 0 exact, 1 near, 2 another photograph
@@ -42,11 +44,14 @@ def main() -> None:
     arguments = parser.parse_args()
     judged = read_judgements(arguments.list)
     splits = {name: read_split(f"data/subset/{name}") for name in ("train", "test")}
-    model = Path("models") / arguments.features
-    called = set(scores(find_twins(splits)))
-    both = called | scores(find_feature_twins(model, splits)).keys()
+    described = feature_descriptors(ServedModel(Path("models") / arguments.features), splits)
+    called = {
+        (each.numbers[1], each.numbers[0]) for each in read_twins("data/twins") if each.splits == ("train", "test")
+    }
+    both = called | scores(near_twins(splits, described, FEATURES, FEATURES_THRESHOLD)).keys()
     least = min(THRESHOLDS)
-    pixels, features = scores(find_twins(splits, least)), scores(find_feature_twins(model, splits, least))
+    pixels = scores(find_twins(splits, least))
+    features = scores(near_twins(splits, described, FEATURES, least))
     results = {
         "pixels": {
             "threshold": THRESHOLD,

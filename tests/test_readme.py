@@ -30,7 +30,6 @@ def test_a_result_table_is_its_file(file, shown):
 
 
 def test_what_is_said_of_the_labels_suspected_most_was_seen():
-    """The file has the judgement of every label that the full study's modified network suspects most, in that order."""
     with (ROOT / "benchmarks/suspects_by_eye.csv").open(encoding="utf-8") as stream:
         judged = list(csv.DictReader(stream))
     said = re.search(

@@ -20,15 +20,12 @@ Floats = NDArray[np.float32]
 FEATURES_THRESHOLD = 0.84
 
 
-def find_feature_twins(folder: Path, splits: Mapping[str, Split], least: float = FEATURES_THRESHOLD) -> list[Twin]:
+def find_feature_twins(folder: Path, splits: Mapping[str, Split]) -> list[Twin]:
     """Find near twins among the images that a network's penultimate features place close to each other.
-
-    The cosine is that of features from which the mean over the images is taken, since all have a large part in common.
 
     Args:
         folder: The model's.
         splits: The images, inside and across which twins are sought.
-        least: The score of the pixels from which on a pair is called twins.
 
     Raises:
         UserError: It is no model folder, or a damaged one.
@@ -36,13 +33,20 @@ def find_feature_twins(folder: Path, splits: Mapping[str, Split], least: float =
     network = ServedModel(folder)
     if min(network.description.image_size) < SMALLEST:
         return []  # as among the pairs that outlines propose
+    return near_twins(splits, feature_descriptors(network, splits), FEATURES, FEATURES_THRESHOLD)
+
+
+def feature_descriptors(network: ServedModel, splits: Mapping[str, Split]) -> dict[str, tuple[Floats, Floats]]:
+    """Return the features of each split's images, and of their mirrored copies, as unit vectors (N×D each).
+
+    The mean over all images is taken from them, since all have a large part in common.
+    """
     straight = {name: _features(network, split.images) for name, split in splits.items()}
     turned = {
         name: _features(network, np.ascontiguousarray(split.images[:, :, ::-1])) for name, split in splits.items()
     }
     mean = np.concatenate(list(straight.values())).mean(axis=0)
-    described = {name: (unit(straight[name] - mean), unit(turned[name] - mean)) for name in splits}
-    return near_twins(splits, described, FEATURES, least)
+    return {name: (unit(straight[name] - mean), unit(turned[name] - mean)) for name in splits}
 
 
 def _features(network: ServedModel, images: Images) -> Floats:
