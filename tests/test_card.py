@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import yaml
 from tinyres.common.dataset import Description
 from tinyres.common.model_folder import ModelDescription, weights_hash
 from tinyres.evaluation.assessment import Assessment, assess
-from tinyres.evaluation.card import write_card
+from tinyres.evaluation.card import about_data, write_card
 from tinyres.evaluation.known_data import KNOWN, known_data
 from tinyres.models import build, count_parameters, save_model
 
@@ -124,6 +125,26 @@ def test_a_temperature_is_part_of_the_limits(study, assessment):
 def test_the_faults_of_the_images_end_with_those_found_here(card):
     data = card.split("## Data")[1].split("\n## ")[0]
     assert data.rstrip().endswith(f"- **Found here.** {DOUBTS} [Results](#results) has the accuracy without them.")
+
+
+@pytest.mark.parametrize("source", [*KNOWN, "image_folder"])
+def test_every_sentence_about_the_data_begins_with_a_capital_letter(source):
+    text = about_data(replace(DATA, source=source), DOUBTS)
+    beginnings = re.findall(r"(?m)(?:^(?:- )?|[.] )(?:\*\*\w+\.\*\* )?(\w)", text)
+    assert len(beginnings) > 5
+    assert "".join(beginnings) == "".join(beginnings).upper()
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (["beaver", "dolphin", "otter", "seal", "whale"], []),
+        (["bus", "woman", "boy"], ["- **People.** These of the classes show people: `boy`, `woman`."]),
+    ],
+)
+def test_the_card_names_those_classes_of_the_study_that_show_people(classes, said):
+    text = about_data(replace(DATA, source="cifar100", classes=classes), DOUBTS)
+    assert [line for line in text.splitlines() if re.search("baby|boy|girl|man|woman", line)] == said
 
 
 @pytest.mark.parametrize("source", KNOWN)

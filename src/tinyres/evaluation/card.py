@@ -177,8 +177,9 @@ def about_data(data: Description, doubts: str) -> str:
         else "There are no validation images; curves and figures of the training are about the test images."
     )
     found = f"**Found here.** {doubts} [Results](#results) has the accuracy without them."
-    faults = "\n".join(f"- {fault}" for fault in (*known.faults, found))
-    return f"{known.title}. {known.origin}\n\nImages: {sizes}. {validation}\n\nKnown faults:\n\n{faults}"
+    faults = "\n".join(f"- {fault}" for fault in (*known.faults_among(data.classes), found))
+    title = known.title[0].upper() + known.title[1:]
+    return f"{title}. {known.origin}\n\nImages: {sizes}. {validation}\n\nKnown faults:\n\n{faults}"
 
 
 def recipe(description: ModelDescription) -> str:

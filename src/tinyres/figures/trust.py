@@ -108,8 +108,8 @@ def plot_suspects(
 def _plot_sentence(file: Path | str, sentence: str) -> None:
     """Plot what stands in a figure's place where there is nothing to show.
 
-    The file has to be there: `dvc exp apply` does not remove one that Git holds and the experiment has not written, and
-    `dvc status` then calls the folder changed.
+    The file has to be there: beside uncommitted files, `dvc exp apply` does not remove one that Git holds and the
+    experiment has not written, and `dvc status` then calls the folder changed (findings/dvc_apply_keeps_files.sh).
     """
     with picture(file, width=6, height=1) as figure:
         figure.text(0.5, 0.5, sentence, ha="center", va="center")
