@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from sklearn.metrics import silhouette_score
 
 from tinyres.common.errors import UserError
+from tinyres.evaluation import embedding
 from tinyres.evaluation.embedding import clustering, project, project_side_by_side
 from tinyres.figures.embeddings import closer_look, plot_embeddings, reach
 from tinyres.params import Embed
@@ -121,7 +124,9 @@ def test_the_picture_is_the_same_to_the_byte_on_any_number_of_threads():
     assert picture(4) == once
 
 
-def test_networks_side_by_side_are_placed_as_each_alone():
+@pytest.mark.parametrize("limit", [0, embedding.ONE_PROCESS])
+def test_networks_side_by_side_are_placed_as_each_alone_in_one_process_or_in_several(monkeypatch, limit):
+    monkeypatch.setattr(embedding, "ONE_PROCESS", limit)
     features = {name: clusters(3, 20, distance)[0] for name, distance in (("one", 5), ("two", 9), ("three", 0))}
     together = project_side_by_side(features, EMBED, seed=3)
     assert list(together) == list(features)
@@ -129,7 +134,19 @@ def test_networks_side_by_side_are_placed_as_each_alone():
         assert together[name].tobytes() == project(each, EMBED, seed=3).tobytes()
 
 
-def test_what_goes_wrong_beside_another_network_is_one_sentence():
+@pytest.mark.parametrize(("limit", "several"), [(0, True), (embedding.ONE_PROCESS, False)])
+def test_a_small_study_is_projected_without_starting_processes(monkeypatch, limit, several):
+    monkeypatch.setattr(embedding, "ONE_PROCESS", limit)
+    get_reusable_executor().shutdown()  # of an earlier test
+    before = set(psutil.Process().children())
+    features = {name: clusters(3, 20, distance=5)[0] for name in ("one", "two")}
+    project_side_by_side(features, EMBED, seed=3)
+    assert bool(set(psutil.Process().children()) - before) == several
+
+
+@pytest.mark.parametrize("limit", [0, embedding.ONE_PROCESS])
+def test_what_goes_wrong_beside_another_network_is_one_sentence(monkeypatch, limit):
+    monkeypatch.setattr(embedding, "ONE_PROCESS", limit)
     features, _ = clusters(3, 10, distance=9)
     with pytest.raises(UserError, match="there are only 30 test images"):
         project_side_by_side({"one": features, "two": features}, EMBED.model_copy(update={"perplexity": 40}), seed=0)
