@@ -15,7 +15,7 @@ try:
 except Unavailable as reason:
     pytest.skip(f"no kernels: {reason}", allow_module_level=True)
 
-STEPS, BATCH = 200, 32
+STEPS, BATCH = 200, 16
 PERTURBATION = 1e-7  # of each weight, relative: the last binary digit of float32
 IMAGES = digits(100)
 
