@@ -142,7 +142,7 @@ def trained(params: Params, train: Split, classes: list[str], start: Classifier 
 
 @pytest.mark.slow
 def test_few_labels_go_further_after_pretraining_than_from_fresh_weights(source, root):
-    """The study on a smaller scale: ten classes of CIFAR-100, half their images, ten of each labelled; 1,000 test images.
+    """The study on a smaller scale: half the images of ten classes, ten of each labelled, and all 1,000 test images.
 
     Two epochs of pretraining are enough for these classes, not for any ten: those of the study gain nothing by them.
     """
