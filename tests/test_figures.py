@@ -207,9 +207,18 @@ def test_a_gallery_names_what_the_colours_of_its_maps_mean(tmp_path, drawn):
     assert [len(axis.images) for axis in drawn[0].axes] == [1, 1, 1, 0, 0]  # image and map in one; the scale last
 
 
+@pytest.mark.parametrize(("nothing_speaks", "said"), [([], False), ([1], True), ([0, 1, 2], True)])
+def test_a_gallery_says_what_a_grey_map_means_if_it_has_one(tmp_path, drawn, nothing_speaks, said):
+    maps = np.full((3, 8, 8), 0.5, np.float32)
+    maps[nothing_speaks] = 0
+    plot_gallery(tmp_path / "one.png", np.zeros((3, 8, 8, 3), np.uint8), ["cat"] * 3, [0.5] * 3, ["cat"] * 3, maps)
+    meaning = "A map in plain grey means that no part of the image speaks for the predicted class."
+    assert (meaning in words(drawn[-1])) == said
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["there", "none"])
 def test_a_figure_of_doubts_is_there_even_if_there_are_none(tmp_path, drawn, there):
-    """Otherwise `dvc exp apply` leaves the committed one of other images beside an experiment's results."""
+    """Otherwise `dvc exp apply`, beside uncommitted files, leaves the committed one among an experiment's results."""
     images = Split(GENERATOR.integers(0, 256, (3, 16, 16, 3), np.uint8), np.array([0, 1, 0]))
     pairs = [TwinPair(("test", "test"), (0, 1), (0, 1), "near", 0.9, False)] * there
     suspects = Suspects(*(np.array([1] * there, kind) for kind in (np.intp, np.intp, np.float64)))

@@ -17,6 +17,7 @@ Heat = NDArray[np.float32]
 """How much each part of an image speaks for a class, from 0 to 1 (H×W)."""
 RIGHT, WRONG = "black", "#B2182B"  # no network's colours
 HEAT_COLOURS = "inferno"
+GREY_MAP = "A map in plain grey means that no part of the image speaks for the predicted class."
 
 
 def plot_augmentations(file: Path | str, rows: Sequence[tuple[str, Images]]) -> None:
@@ -52,6 +53,7 @@ def plot_gallery(
         probability: Their probabilities (N).
         actual: The right classes (N).
         heat: How much each part of an image speaks for the predicted class, from 0 to 1 (N×H×W), to be shown beside it.
+            A map of zeros is plain grey; if there is one, the figure says what that means.
     """
     captions = []
     for guess, share, truth in zip(predicted, probability, actual, strict=True):
@@ -63,15 +65,21 @@ def plot_gallery(
         _plot_grid(file, images, captions, columns=5)
     else:
         pairs = np.stack([beside_its_map(image, each) for image, each in zip(images, heat, strict=True)])
-        _plot_grid(file, pairs, captions, columns=4, scale=True)
+        note = "" if all(np.any(each) for each in heat) else GREY_MAP
+        _plot_grid(file, pairs, captions, columns=4, scale=True, note=note)
 
 
 def _plot_grid(
-    file: Path | str, images: Images, captions: Sequence[tuple[str, str]], columns: int, scale: bool = False
+    file: Path | str,
+    images: Images,
+    captions: Sequence[tuple[str, str]],
+    columns: int,
+    scale: bool = False,
+    note: str = "",
 ) -> None:
     rows = -(-len(images) // columns)
     width, (tall, wide) = 10 / columns, images.shape[1:3]
-    with picture(file, width=10 + 0.8 * scale, height=rows * (width * tall / wide + 0.35)) as figure:
+    with picture(file, width=10 + 0.8 * scale, height=rows * (width * tall / wide + 0.35) + 0.3 * bool(note)) as figure:
         grid = figure.subplots(rows, columns, squeeze=False)
         axes = grid.ravel()
         for axis, image, (words, colour) in zip(axes, images, captions, strict=False):
@@ -81,6 +89,8 @@ def _plot_grid(
             axis.set_axis_off()
         if scale:
             add_scale(figure, grid)
+        if note:
+            figure.supxlabel(note, fontsize="medium")
 
 
 def show_image(axis: Axes, image: Images) -> None:
