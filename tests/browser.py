@@ -119,6 +119,16 @@ class Browser:
         until(lambda: len(found()) > number, f"{label!r} to press", self.text)
         self.driver.execute_script("arguments[0].click()", found()[number])
 
+    def fold(self, section: str) -> None:
+        """Fold a section of charts unless it is folded."""
+        from selenium.webdriver.common.by import By
+
+        path = f"//*[@aria-expanded and starts-with(normalize-space(), '{section}')]"
+        until(lambda: self.driver.find_elements(By.XPATH, path), f"the section {section!r}", self.text)
+        header = self.driver.find_element(By.XPATH, path)
+        if header.get_attribute("aria-expanded") == "true":
+            self.driver.execute_script("arguments[0].click()", header)
+
     def write(self, field: str, text: str) -> None:
         """Write into the field that asks for something, such as "Search metric charts", in place of what is there."""
         from selenium.webdriver.common.by import By
