@@ -44,7 +44,7 @@ ARTIFACT_ADDRESSES = (  # tables and columns of MLflow's database
     ("model_versions", "storage_location"),
 )
 DESCRIPTION = MLFLOW_RUN_NOTE
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on the runs, not on language models' traces
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow 3.17's UI asks its user instead
 RESULTS = "tinyres.results"  # tag of an experiment: how many results it has taken
 PICTURE_STEP = 0
 FINAL = "final/"  # prefix of metrics that `evaluate` adds, apart from the curves of the same names
