@@ -17,9 +17,12 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clone, Server]]:
-    """A clone in which `make quickstart`, of two epochs, ran against a server on PostgreSQL, its results applied."""
-    clone = Clone(tmp_path_factory.mktemp("study"))
+def on_postgresql(digits: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clone, Server]]:
+    """A clone in which `make quickstart`, of two epochs, ran against a server on PostgreSQL, its results applied.
+
+    What the command leaves to params.yaml, as the number of images, is that of the tests.
+    """
+    clone = digits.copy(tmp_path_factory.mktemp("study"))
     with postgresql() as store, mlflow_server(tmp_path_factory.mktemp("server"), store) as server:
         quickstart = ["make", "quickstart", "--old-file=setup", f"VENV={sys.prefix}", "QUICKSTART_EPOCHS=2"]
         said = clone.run(*quickstart, MLFLOW_TRACKING_URI=server.uri)
@@ -68,6 +71,5 @@ def test_files_and_models_come_back_over_http(on_postgresql, tmp_path, monkeypat
 
 def test_the_table_comes_from_the_server(on_postgresql):
     clone, server = on_postgresql
-    command = ["python", "-m", "tinyres", "table", "--format", "csv"]
-    told = clone.run(*command, PYTHONPATH="src", MLFLOW_TRACKING_URI=server.uri)
+    told = clone.tinyres("table", "--format", "csv", MLFLOW_TRACKING_URI=server.uri)
     assert told == clone.read("metrics/table.csv")
