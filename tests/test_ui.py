@@ -128,11 +128,13 @@ def test_a_run_says_what_it_is_and_what_it_learnt_from(window, runs):
 
 
 def test_confusion_matrices_and_galleries_of_both_runs_are_shown_together_with_the_curves(window, runs):
-    window.open(f"{page(runs)}?compareRunsMode=CHART", *NAMES)
-    window.fold("final")
-    window.wait_for("confusion", "gallery", "train_loss")
-    until(lambda: sum(width > 100 for width in window.widths_of_pictures()) >= 4, "four pictures", window.text)
-    assert "No image logged at this step" not in window.text()
+    """In a browser of its own: one that searched the charts before shows only what it searched for."""
+    with Browser.on(window.address) as other:
+        other.open(f"{page(runs)}?compareRunsMode=CHART", *NAMES)
+        other.fold("final")
+        other.wait_for("confusion", "gallery", "train_loss")
+        until(lambda: sum(width > 100 for width in other.widths_of_pictures()) >= 4, "four pictures", other.text)
+        assert "No image logged at this step" not in other.text()
 
 
 def test_the_registry_says_what_a_version_is_and_how_accurate(window, runs):
