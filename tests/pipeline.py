@@ -1,21 +1,17 @@
 """A clone of this working tree to run the real pipeline in."""
 
-import io
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import chdir, closing, redirect_stderr, redirect_stdout
+from contextlib import closing
 from pathlib import Path
 from typing import Self
-from unittest.mock import patch
 
 from dvc.utils.hydra import apply_overrides
 from filelock import FileLock
-
-from tinyres.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ["data.source=digits", "subset.per_class=20", "epochs=2", "embed.perplexity=10", "embed.iterations=250",
@@ -76,26 +72,8 @@ class Clone:
         return done.stdout
 
     def tinyres(self, *arguments: str, status: int = 0, **environment: str) -> str:
-        """A `tinyres` command, as `run` would run it, but in this process, which has torch and MLflow imported."""
-        said, found = io.StringIO(), 0
-        # What the package tells MLflow when it is imported, which happens once in this process.
-        set_at_import = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
-        set_at_import.pop("MLFLOW_TRACKING_URI", None)
-        with (
-            chdir(self.folder),
-            patch.dict(os.environ, self.environment(**set_at_import | environment), clear=True),
-            patch("sys.argv", ["tinyres", *arguments]),
-            redirect_stdout(said),
-            redirect_stderr(said),
-        ):
-            try:
-                main()
-            except SystemExit as end:  # with a sentence for stderr and status 1, or with a status
-                if isinstance(end.code, str):
-                    print(end.code)
-                found = 1 if isinstance(end.code, str) else int(end.code or 0)
-        assert found == status, f"tinyres {' '.join(arguments)} ended with {found}:\n{said.getvalue()}"
-        return said.getvalue()
+        """Run a `tinyres` command with the clone's own package; returns what it printed, as `run` does."""
+        return self.run("python", "-m", "tinyres", *arguments, status=status, PYTHONPATH="src", **environment)
 
     def environment(self, **changes: str) -> dict[str, str]:
         """This process's environment without what it says about DVC, MLflow and modules, and with this Python first."""

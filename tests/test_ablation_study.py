@@ -44,7 +44,7 @@ def test_the_ablation_compares_the_roots_networks_with_its_own(quickstart, tmp_p
     assert sum(shares) == pytest.approx(1) if is_told else shares == [None, None]
 
     models = [f"studies/ablation/models/{name}" for name in ("stem_only", "no_maxpool")]
-    speed = clone.run("python", "-m", "tinyres", "speed", "models/baseline", *models, PYTHONPATH="src")
+    speed = clone.tinyres("speed", "models/baseline", *models)
     assert [line.split("|")[1].strip() for line in speed.splitlines()[2:]] == ["baseline", "stem_only", "no_maxpool"]
     assert all(float(line.split("|")[2]) > 0 and line.split("|")[5].strip() == "2" for line in speed.splitlines()[2:])
 

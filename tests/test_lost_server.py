@@ -109,12 +109,11 @@ def test_what_a_server_that_stayed_away_missed_is_sent_by_sync(ready, tmp_path):
             f"warning: MLflow at {server.uri} cannot be reached; see that it runs, then `tinyres sync` sends the "
             f"training of baseline, kept in {ready.folder}/.mlflow-spool."
         )
-        sync = ["python", "-m", "tinyres", "sync"]
-        told = ready.run(*sync, status=1, PYTHONPATH="src", MLFLOW_TRACKING_URI=server.uri)
+        told = ready.tinyres("sync", status=1, MLFLOW_TRACKING_URI=server.uri)
         assert told.startswith(f"error: MLflow at {server.uri} cannot be reached; ")
         assert told.count("\n") == 1
 
         server.start()
-        told = ready.run(*sync, PYTHONPATH="src", MLFLOW_TRACKING_URI=server.uri)
+        told = ready.tinyres("sync", MLFLOW_TRACKING_URI=server.uri)
         assert told == "sent: training of baseline, experiment cifar100-resnet18\n"
         check_complete(ready, server)

@@ -193,7 +193,7 @@ def test_a_folder_of_jpegs_becomes_a_table_with_no_other_edit(tmp_path):
     """And its graph keeps the rules of every study, and changed pictures are noticed."""
     clone = Clone(tmp_path)
     save_digits(tmp_path / "pictures", 20)
-    told = clone.run("python", "-m", "tinyres", "new-study", "mine", "--images", "pictures", PYTHONPATH="src")
+    told = clone.tinyres("new-study", "mine", "--images", "pictures")
     assert told == (
         "wrote studies/mine: 10 classes, 160 training and 40 test images of 8×8; "
         "run it with `dvc repro studies/mine/dvc.yaml`\n"

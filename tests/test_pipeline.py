@@ -116,11 +116,11 @@ def test_the_table_comes_from_the_store_alone(applied, tmp_path):
     for name in ("metrics", "plots", "models", "data"):
         shutil.move(applied.folder / name, tmp_path / name)
     try:
-        assert applied.run("python", "-m", "tinyres", "table", "--format", "csv", PYTHONPATH="src") == expected
+        assert applied.tinyres("table", "--format", "csv") == expected
     finally:
         for name in ("metrics", "plots", "models", "data"):
             shutil.move(tmp_path / name, applied.folder / name)
-    refused = applied.run("python", "-m", "tinyres", "table", "--experiment", "none", PYTHONPATH="src", status=1)
+    refused = applied.tinyres("table", "--experiment", "none", status=1)
     assert "has no experiment 'none'" in refused
     assert "Traceback" not in refused
 

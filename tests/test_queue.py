@@ -112,9 +112,9 @@ def test_artifacts_outlive_the_temporary_folders(clone):
         assert run.info.artifact_uri.startswith(f"file://{clone.folder}/mlartifacts/")
         for place in ("evaluate/table.md", "evaluate/accuracy.png", "embed/tsne.png", "lineage/params.yaml"):
             assert Path(client.download_artifacts(run.info.run_id, place)).stat().st_size > 100
-        assert clone.run("python", "-m", "tinyres", "predict", "--help", PYTHONPATH="src")
         (model,) = run.outputs.model_outputs
         assert client.get_logged_model(model.model_id).status == "READY"
+    assert clone.tinyres("predict", "--help")
 
 
 def test_metrics_and_plots_of_two_experiments_are_told_apart(clone, names):

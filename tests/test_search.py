@@ -30,14 +30,10 @@ SEARCH = [NAME, "--stage", "train-modified", "--trials", "3", "--startup", "2", 
 SEARCH += ["-S", "batch_size=16", "-S", f"lr=choice(0.001,0.002,{HOPELESS})"]
 
 
-def tinyres(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "tinyres", "search", *arguments]
-
-
 def start(clone: Clone, *arguments: str) -> subprocess.Popen[str]:
     environment = clone.environment(PYTHONPATH="src", OMP_NUM_THREADS="1")
     return subprocess.Popen(
-        tinyres(*arguments),
+        [sys.executable, "-m", "tinyres", "search", *arguments],
         cwd=clone.folder,
         env=environment,
         text=True,
@@ -47,7 +43,7 @@ def start(clone: Clone, *arguments: str) -> subprocess.Popen[str]:
 
 
 def search(clone: Clone, *arguments: str, status: int = 0) -> str:
-    return clone.run(*tinyres(*arguments), status=status, PYTHONPATH="src", OMP_NUM_THREADS="1")
+    return clone.tinyres("search", *arguments, status=status, OMP_NUM_THREADS="1")
 
 
 def wait_for_training(process: subprocess.Popen[str]) -> None:
@@ -146,7 +142,7 @@ def test_the_best_comes_back_as_a_command(searched):
     """Who follows it gets the result that the search promised."""
     clone, _, said = searched
     command = said.splitlines()[-1]
-    assert clone.tinyres("search", NAME, "--best").splitlines() == [command]
+    assert search(clone, NAME, "--best").splitlines() == [command]
     (told,) = [line for line in said.splitlines() if line.startswith("best of")]
     value = float(told.split()[-1])
     trained = [run.data.metrics["val_accuracy"] for run in runs_of(clone, NAME).values()]
@@ -162,7 +158,7 @@ def test_the_best_comes_back_as_a_command(searched):
 def test_a_finished_search_runs_nothing_more(searched):
     clone, _, said = searched
     before = runs_of(clone, NAME).keys()
-    assert clone.tinyres("search", *SEARCH).splitlines()[-1] == said.splitlines()[-1]
+    assert search(clone, *SEARCH).splitlines()[-1] == said.splitlines()[-1]
     assert runs_of(clone, NAME).keys() == before
 
 
