@@ -79,7 +79,8 @@ def _plot_grid(
 ) -> None:
     rows = -(-len(images) // columns)
     width, (tall, wide) = 10 / columns, images.shape[1:3]
-    with picture(file, width=10 + 0.8 * scale, height=rows * (width * tall / wide + 0.35) + 0.3 * bool(note)) as figure:
+    beside, below = 0.8 if scale else 0, 0.3 if note else 0  # inches
+    with picture(file, width=10 + beside, height=rows * (width * tall / wide + 0.35) + below) as figure:
         grid = figure.subplots(rows, columns, squeeze=False)
         axes = grid.ravel()
         for axis, image, (words, colour) in zip(axes, images, captions, strict=False):
