@@ -44,13 +44,15 @@ class Figure:
         return True
 
 
-def interleave(contenders: Mapping[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:
-    """Call the contenders in turn, every other round backwards; one round more than asked for, to warm up."""
+def interleave(
+    contenders: Mapping[str, Callable[[], float]], repetitions: int, warm_ups: int = 1
+) -> dict[str, list[float]]:
+    """Call the contenders in turn, every other round backwards; the rounds that warm up come first and do not count."""
     results: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(repetitions + 1):
+    for turn in range(warm_ups + repetitions):
         for name in sorted(contenders, reverse=bool(turn % 2)):
             value = contenders[name]()
-            if turn > 0:
+            if turn >= warm_ups:
                 results[name].append(value)
     return results
 
