@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from pipeline import ALL, QUICK, Clone, make_once
+from pipeline import ALL, QUICK, Clone, make_once, make_store
 from real_training import MAMMALS
 from tinyres.sources import cifar100
 from tinyres.sources.source import Source
@@ -40,6 +40,7 @@ def prepare_digits(clone: Clone) -> None:
     clone.commit("digits")
     assert clone.repro("augment") == {"download", "subset-extract", "augment"}
     clone.commit("digits, ready for training")
+    make_store(clone.folder)
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +54,13 @@ def prepare_mammals(clone: Clone) -> None:
     clone.commit("aquatic mammals")
     assert clone.repro("augment") == {"download", "subset-extract", "augment"}
     clone.commit("aquatic mammals, ready for training")
+    make_store(clone.folder)
 
 
 @pytest.fixture(scope="session")
 def quickstart(shared_folder: Path) -> Clone:
     """A clone in which the quickstart ran as a temporary experiment, and nothing else; copy it."""
-    return make_once(shared_folder / "quickstart", run_quickstart)
+    return make_once(shared_folder / "quickstart", run_quickstart, studies=["ablation"])
 
 
 def run_quickstart(clone: Clone) -> None:
@@ -87,6 +89,12 @@ def members(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def source(members: Path) -> Source:
     """All of CIFAR-100."""
     return cifar100.read(members)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an MLflow store with nothing in it; copy it."""
+    return make_store(tmp_path_factory.mktemp("empty-store"))
 
 
 @pytest.fixture

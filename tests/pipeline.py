@@ -5,13 +5,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Self
 
 from dvc.utils.hydra import apply_overrides
 from filelock import FileLock
+from mlflow.tracking import MlflowClient
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ["data.source=digits", "subset.per_class=20", "epochs=2", "embed.perplexity=10", "embed.iterations=250",
@@ -28,11 +29,19 @@ ARTIFACT_LOCATIONS = {"experiments": ["artifact_location"], "runs": ["artifact_u
 class Clone:
     """A repository with this tree's files in one commit."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, studies: Collection[str] | None = None) -> None:
+        """Copy the files and commit them.
+
+        Args:
+            folder: Where to.
+            studies: Which of the studies beside the paper's; None for all. DVC parses their graphs at every command,
+                which takes it two seconds.
+        """
         self.folder = folder
         listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True)
         for name in filter(None, listed.stdout.decode().split("\0")):
-            if (ROOT / name).is_file():
+            left_out = name.startswith("studies/") and studies is not None and name.split("/")[1] not in studies
+            if (ROOT / name).is_file() and not left_out:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, folder / name)
         self.run("git", "init", "-q", "-b", "main")
@@ -100,6 +109,13 @@ class Clone:
         return (self.folder / name).read_text()
 
 
+def make_store(folder: Path) -> Path:
+    """An empty MLflow store, as the first run in a repository would make it, which takes MLflow seconds; its file."""
+    file = folder / "mlflow.db"
+    MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
+
+
 def move_artifacts(store: Path, before: Path, after: Path) -> None:
     """Tell a copied MLflow store that its artifacts were copied as well."""
     with closing(sqlite3.connect(store)) as connection, connection:
@@ -110,13 +126,13 @@ def move_artifacts(store: Path, before: Path, after: Path) -> None:
                 )
 
 
-def make_once(folder: Path, prepare: Callable[[Clone], None]) -> Clone:
+def make_once(folder: Path, prepare: Callable[[Clone], None], studies: Collection[str] = ()) -> Clone:
     """A clone that the first process to ask for it makes and prepares, while the others wait. Tests only copy it."""
     made = folder.with_suffix(".made")
     with FileLock(folder.with_suffix(".lock")):
         if not made.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            prepare(Clone(folder))
+            prepare(Clone(folder, studies))
             made.touch()
     return Clone.at(folder)
 

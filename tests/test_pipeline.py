@@ -130,20 +130,6 @@ def test_another_perplexity_runs_embed_alone(applied):
     applied.run("git", "checkout", "-q", ".")
 
 
-def test_another_learning_rate_runs_the_trainings_and_what_follows(applied):
-    assert applied.experiment("lr=0.002") == TRAININGS | AFTER_TRAINING
-    applied.run("git", "checkout", "-q", ".")
-    applied.run("dvc", "checkout")
-
-
-def test_editing_a_figure_trains_nothing(applied):
-    source = applied.folder / "src/tinyres/figures/curves.py"
-    source.write_text(source.read_text() + "\n# edited\n")
-    assert applied.repro() == {"augment", "evaluate", "embed"}
-    applied.run("git", "checkout", "-q", ".")
-    assert applied.repro() == set()
-
-
 @pytest.mark.slow
 def test_everything_again_gives_the_same_bytes(applied):
     before = applied.read("dvc.lock")

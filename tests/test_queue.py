@@ -118,7 +118,7 @@ def test_artifacts_outlive_the_temporary_folders(clone):
 
 
 def test_metrics_and_plots_of_two_experiments_are_told_apart(clone, names):
-    """A study's metrics that were never made are told on a line before the answer."""
+    """Metrics that were never made are told on a line before the answer."""
     slow, fast = names["0.001"], names["0.01"]
     told = json.loads(clone.run("dvc", "metrics", "diff", "--all", "--json", slow, fast).splitlines()[-1])
     metrics = [f"{model}.{figure}" for model in ("baseline", "modified") for figure in ("test_accuracy", "test_loss")]

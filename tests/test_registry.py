@@ -12,7 +12,6 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from mlflow import MlflowClient
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
@@ -31,14 +30,6 @@ CLASSES = ["cat", "dog"]
 IMAGES = 200
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with nothing in it: making one takes MLflow seconds."""
-    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    MlflowClient(f"sqlite:///{file}").search_experiments()
-    return file
-
-
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study without a store yet, as the working folder."""
@@ -50,9 +41,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def root(study: Path, empty: Path) -> Path:
+def root(study: Path, empty_store: Path) -> Path:
     """The same with an empty store."""
-    shutil.copyfile(empty, study / "mlflow.db")
+    shutil.copyfile(empty_store, study / "mlflow.db")
     return study
 
 

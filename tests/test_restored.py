@@ -11,7 +11,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from pipeline import Clone, stages_run
+from pipeline import TRAININGS, Clone, stages_run
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -30,7 +30,8 @@ def clone(quickstart: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone.run("dvc", "remote", "add", "--default", "storage", str(tmp_path_factory.mktemp("storage")))
     clone.commit("the study on digits")
     clone.run("dvc", "push")
-    clone.run("dvc", "exp", "run", "--name", "old", "-S", "lr=0.002", "evaluate")
+    ran = clone.run("dvc", "exp", "run", "--name", "old", "-S", "lr=0.002", "evaluate")
+    assert stages_run(ran) == TRAININGS | {"evaluate"}, "another learning rate needs no other data"
     clone.run("git", "checkout", "-q", ".")
     return clone
 

@@ -23,6 +23,7 @@ def on_postgresql(digits: Clone, tmp_path_factory: pytest.TempPathFactory) -> It
     What the command leaves to params.yaml, as the number of images, is that of the tests.
     """
     clone = digits.copy(tmp_path_factory.mktemp("study"))
+    (clone.folder / "mlflow.db").unlink()
     with postgresql() as store, mlflow_server(tmp_path_factory.mktemp("server"), store) as server:
         quickstart = ["make", "quickstart", "--old-file=setup", f"VENV={sys.prefix}", "QUICKSTART_EPOCHS=2"]
         said = clone.run(*quickstart, MLFLOW_TRACKING_URI=server.uri)

@@ -9,7 +9,6 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlflow.tracking import MlflowClient
 from mlflow.tracking._tracking_service import utils
 from PIL import Image
 from sqlalchemy import make_url
@@ -24,18 +23,10 @@ NAMES = ["plain", "a b", "a%20b", "a%2Fb", "a?b", "a#b", "größe", "中文", "a
          "a\\b", "%41%", "?x=1#%20 é"]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with nothing in it: making one takes MLflow seconds."""
-    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    MlflowClient(f"sqlite:///{file}").search_experiments()
-    return file
-
-
-def repository_at(folder: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repository_at(folder: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with an empty store, as the one in use."""
     folder.mkdir(parents=True)
-    shutil.copyfile(empty, folder / "mlflow.db")
+    shutil.copyfile(empty_store, folder / "mlflow.db")
     use(folder, monkeypatch)
     return folder
 
@@ -47,8 +38,8 @@ def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def here(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return repository_at(tmp_path / "here", empty, monkeypatch)
+def here(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return repository_at(tmp_path / "here", empty_store, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +79,8 @@ def test_sqlalchemy_opens_the_file_that_is_meant(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_repository_has_its_store_and_its_artifacts_in_any_folder(tmp_path, empty, monkeypatch, name):
-    root = repository_at(tmp_path / name, empty, monkeypatch)
+def test_a_repository_has_its_store_and_its_artifacts_in_any_folder(tmp_path, empty_store, monkeypatch, name):
+    root = repository_at(tmp_path / name, empty_store, monkeypatch)
     before = {file for file in tmp_path.rglob("*") if root not in (file, *file.parents)}
     store = Store.open("some")
     run_id = store.start_training_run("net", "key", {}, {})

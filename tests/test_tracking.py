@@ -35,6 +35,13 @@ HISTORY = [
 ]
 
 
+@pytest.fixture
+def root(root: Path, empty_store: Path) -> Path:
+    """A repository with an empty store."""
+    shutil.copyfile(empty_store, root / "mlflow.db")
+    return root
+
+
 def saved_model(root: Path) -> Path:
     """A model folder with random weights."""
     spec = {"architecture": "cnn", "stem": None, "standardise": False}
@@ -148,6 +155,7 @@ def test_a_sources_own_figures_travel_with_the_runs(root):
 
 
 def test_what_is_not_there_is_told_in_one_sentence(root):
+    (root / "mlflow.db").unlink()
     with pytest.raises(UserError, match=r"no MLflow store at .* run `dvc repro` first"):
         latest_comparison("some")
     store = Store.open("some")
