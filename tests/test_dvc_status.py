@@ -61,6 +61,11 @@ def test_touching_the_tracking_names_no_training(clone):
     assert stages_named(clone) == AFTER_TRAINING
 
 
+def test_another_perplexity_names_embed_alone(clone):
+    clone.set_params("embed.perplexity=5")
+    assert stages_named(clone) == {"embed"}
+
+
 def test_a_new_key_of_evaluate_names_evaluate_alone(clone):
     """In the schema and in params.yaml."""
     schema = clone.folder / "src/tinyres/params/schema.py"

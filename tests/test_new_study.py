@@ -191,8 +191,7 @@ def test_outside_of_a_repository_it_says_so(tmp_path, pictures):
 @pytest.mark.slow
 def test_a_folder_of_jpegs_becomes_a_table_with_no_other_edit(tmp_path):
     """And its graph keeps the rules of every study, and changed pictures are noticed."""
-    clone = Clone(tmp_path)
-    clone.set_params("epochs=10")  # of the paper's study, whose parameters the new one takes over
+    clone = Clone(tmp_path, studies=())
     save_digits(tmp_path / "pictures", 20)
     told = clone.tinyres("new-study", "mine", "--images", "pictures")
     assert told == (

@@ -23,7 +23,7 @@ from tinyres.common.errors import UserError
 
 VALIDATION = ["subset.per_class=10", "subset.validation=0.5"]
 NAME = "slope"
-EPOCHS = 40  # of a third of a second: curves are seen three seconds late at most, and a hopeless one is to be pruned
+EPOCHS = 30  # of a third of a second: curves are seen three seconds late at most, and a hopeless one is to be pruned
 HOPELESS = "1e-9"
 """A learning rate that learns nothing. The search's name decides what is drawn: 0.001, 0.002 and this one."""
 SEARCH = [NAME, "--stage", "train-modified", "--trials", "3", "--startup", "2", "-S", f"epochs={EPOCHS}"]

@@ -50,17 +50,17 @@ def test_eight_that_begin_at_once_on_an_empty_store_all_succeed(tmp_path, monkey
 
 
 @pytest.mark.pipeline
-def test_four_that_train_at_once_lose_no_metric(digits, tmp_path):
+def test_three_that_train_at_once_lose_no_metric(digits, tmp_path):
     clone = digits.copy(tmp_path)
     clone.set_params(f"epochs={EPOCHS}")
-    trainings = [start(clone, seed) for seed in range(4)]
+    trainings = [start(clone, seed) for seed in range(3)]
     for training in trainings:
         _, said = training.communicate()
         assert training.returncode == 0, said
         assert "warning" not in said
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
-    assert sorted(run.data.params["seed"] for run in runs) == ["0", "1", "2", "3"]
+    assert sorted(run.data.params["seed"] for run in runs) == ["0", "1", "2"]
     for run in runs:
         assert run.info.status == "FINISHED"
         file = tmp_path / "seeds" / run.data.params["seed"] / "plots/history/baseline.csv"
