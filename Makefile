@@ -21,12 +21,10 @@ help:  ## list the targets
 
 setup: $(INSTALLED)  ## create .venv and install the locked packages (6 GB, 3 to 5 minutes)
 
-# By the contents of the two files, which its name holds, not by their times. Python compiles what it imports when it
-# does so first; pip would compile all 19,000 files, which takes it a minute.
-$(INSTALLED):
+$(INSTALLED):  # by the contents of the two files, which its name holds, not by their times
 	@test -x "$(VENV_BIN)/python" || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked packages into $(VENV) (6 GB, 3 to 5 minutes) ..."
-	@python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock 2> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
+	@python -m pip install --quiet --disable-pip-version-check -r requirements.lock 2> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --editable . 2>> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
 	@PYTHONPATH=src python -m tinyres.convolutions
 	@rm -f $(VENV)/.tinyres-*

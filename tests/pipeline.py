@@ -85,10 +85,11 @@ class Clone:
         return self.run("python", "-m", "tinyres", *arguments, status=status, PYTHONPATH="src", **environment)
 
     def environment(self, **changes: str) -> dict[str, str]:
-        """This process's environment without what it says about DVC, MLflow and modules, and with this Python first."""
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "PYTHONP"))
-        }
+        """This process's environment without what it says about DVC, MLflow and Python, and with this Python first.
+
+        PYTHONDONTWRITEBYTECODE, which images of containers set, would have every process compile the package again.
+        """
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "PYTHON"))}
         return kept | {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}"} | changes
 
     def experiment(self, *settings: str, name: str | None = None, temporary: bool = False) -> set[str]:
