@@ -49,7 +49,7 @@ repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU 
 test: setup  ## the tests, on real DVC and MLflow, but for the slowest (about 13 minutes)
 	@$(PYTEST) -m 'not slow'
 
-test-all: setup  ## all tests, as CI runs them (about 33 minutes)
+test-all: setup  ## all tests, as CI runs them (about 25 minutes)
 	@$(PYTEST)
 
 lint: setup  ## ruff and mypy
