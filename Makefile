@@ -46,7 +46,7 @@ quickstart: setup  ## the whole pipeline on handwritten digits, in an experiment
 repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU cores: about 6 hours)
 	@dvc repro
 
-test: setup  ## the tests, on real DVC and MLflow, but for the slowest (about 13 minutes)
+test: setup  ## the tests, on real DVC and MLflow, but for the slowest (about 9 minutes)
 	@$(PYTEST) -m 'not slow'
 
 test-all: setup  ## all tests, as CI runs them (about 25 minutes)
