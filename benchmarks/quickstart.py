@@ -13,7 +13,7 @@ from benchmarks.measure import Figure, instruction_set, interleave, median, rati
 from benchmarks.setting import ROOT, Setting
 
 TITLE = "Quickstart"
-REPETITIONS = 3  # of three to ten minutes
+REPETITIONS = 3  # of about six minutes
 BEFORE = "89c166a"
 
 

@@ -1,4 +1,4 @@
-"""Pretraining without labels: the rotations, what the trainer goes by, the stage, and what it is worth."""
+"""Pretraining without labels: the rotations, what the trainer goes by, the stage, and what it learns."""
 
 import json
 import sys
