@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from pipeline import ALL, QUICK, Clone, make_once, make_store
+from pipeline import ALL, QUICK, TWO_THREADS, Clone, make_once, make_store
 from real_training import MAMMALS
 from tinyres.sources import cifar100
 from tinyres.sources.source import Source
@@ -64,7 +64,8 @@ def quickstart(shared_folder: Path) -> Clone:
 
 
 def run_quickstart(clone: Clone) -> None:
-    ran = clone.experiment(*QUICK, "tracking.experiment=quickstart", name="quickstart", temporary=True)
+    settings = [*QUICK, "tracking.experiment=quickstart"]
+    ran = clone.experiment(*settings, name="quickstart", temporary=True, **TWO_THREADS)
     assert ran == ALL
 
 
