@@ -36,6 +36,10 @@ $(INSTALLED):
 	@rm -f $(VENV)/.tinyres-*
 	@touch $@
 
+# One network at a time has the cores to itself: its threads spin for some microseconds before they sleep, which is faster
+# (benchmarks/README.md#waiting). A GPU's do not wait.
+quickstart repro: export GOMP_SPINCOUNT ?= 3000
+
 quickstart: setup  ## the whole pipeline on handwritten digits, in an experiment of its own (about 3 minutes)
 	@PYTHONPATH=src python -m tinyres.cli.dvc exp run --temp --force --name quickstart \
 		--set-param data.source=digits --set-param epochs=$(QUICKSTART_EPOCHS) \

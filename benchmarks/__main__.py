@@ -27,6 +27,7 @@ from benchmarks import (
     scaling_page,
     start_up,
     tracking,
+    waiting,
 )
 from benchmarks.measure import environment, instruction_set
 from benchmarks.readme import number, render
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "efficiency": efficiency,
     "ingredients": ingredients,
     "end-to-end": end_to_end,
+    "waiting": waiting,
     "keras": keras_fit,
     "quickstart": quickstart,
     "growth": growth,
@@ -66,9 +68,14 @@ def main() -> None:
 
 
 def kind_of(device: torch.device) -> str:
-    """What results are kept apart by: `cuda`, `cpu`, or `cpu AVX2` where ATEN_CPU_CAPABILITY holds torch to that."""
-    held = device.type == "cpu" and "ATEN_CPU_CAPABILITY" in os.environ
-    return f"{device.type} {instruction_set()}" if held else device.type
+    """What results are kept apart by: `cuda` or `cpu`, then `AVX2` where ATEN_CPU_CAPABILITY holds torch to that, and
+    `spinning` where GOMP_SPINCOUNT keeps threads awake."""
+    kind = [device.type]
+    if device.type == "cpu" and "ATEN_CPU_CAPABILITY" in os.environ:
+        kind.append(instruction_set())
+    if device.type == "cpu" and "GOMP_SPINCOUNT" in os.environ:
+        kind.append("spinning")
+    return " ".join(kind)
 
 
 def measure(name: str, setting: Setting) -> dict[str, Any]:

@@ -3,16 +3,14 @@
 and `loss.item()` at each step; the same networks, augmentation, batch size and precision. Each loop has a process of
 its own, since ours also changes how the process keeps memory and how its threads wait; their epochs take turns."""
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 
 import torch
 
 from benchmarks.measure import Figure, instruction_set, interleave, median, ratios, spread
 from benchmarks.networks import make_network
+from benchmarks.own_process import own_process
 from benchmarks.setting import NETWORKS, Setting, epoch_seconds, make_trainer, paper_params, with_classes
 from benchmarks.usual_loop import UsualLoop
 from tinyres.common.dataset import Split
@@ -36,19 +34,14 @@ def ratio(setting: Setting, network: str, batch_size: int) -> Figure:
     """The usual loop's time over ours."""
     split = setting.part(network)
     arguments = (network, split, batch_size, setting.machine)
-    with ExitStack() as stack:
-        contenders = {}
-        for name, make in {"ours": make_ours, "usual": make_usual}.items():
-            context = multiprocessing.get_context("spawn")
-            pool = ProcessPoolExecutor(1, context, initializer=settle, initargs=(make, arguments))
-            stack.enter_context(pool)
-            with environment(GOMP_SPINCOUNT=LIBGOMPS_OWN_SPINS if name == "usual" else None):
-                pool.submit(os.getpid).result()  # the process starts here, and reads this
-            contenders[name] = lambda pool=pool: pool.submit(run).result()
-        seconds = interleave(contenders, REPETITIONS)
+    with (
+        own_process(make_ours, *arguments) as ours,
+        own_process(make_usual, *arguments, GOMP_SPINCOUNT=LIBGOMPS_OWN_SPINS) as usual,
+    ):
+        seconds = interleave({"ours": ours.seconds, "usual": usual.seconds}, REPETITIONS)
     pairs = ratios(seconds["usual"], seconds["ours"])
-    ours, usual = (len(split) / median(seconds[name]) for name in ("ours", "usual"))
-    detail = f"{ours:,.0f} against {usual:,.0f} images/s; {spread(pairs)}"
+    rates = [len(split) / median(seconds[name]) for name in ("ours", "usual")]
+    detail = f"{rates[0]:,.0f} against {rates[1]:,.0f} images/s; {spread(pairs)}"
     target = "≥ 1" if setting.on_gpu else TARGETS.get(instruction_set(), {}).get(network, "")
     return Figure(f"{NETWORKS[network]}, batch {batch_size}", median(pairs), "×", target, detail)
 
@@ -65,29 +58,3 @@ def make_usual(network: str, split: Split, batch_size: int, machine: Machine) ->
     workers = os.cpu_count() or 1 if machine.device.type == "cuda" else 2
     params = paper_params(batch_size=batch_size)
     return UsualLoop(make_network(network), with_classes(split, network), params, machine, workers).epoch_seconds
-
-
-@contextmanager
-def environment(**variables: str | None) -> Iterator[None]:
-    """Set variables of the environment for the processes that the body starts."""
-    chosen = {name: value for name, value in variables.items() if value is not None}
-    os.environ.update(chosen)
-    try:
-        yield
-    finally:
-        for name in chosen:
-            del os.environ[name]
-
-
-def settle(make: Callable[..., Callable[[], float]], arguments: tuple[object, ...]) -> None:
-    """Make a process the home of one loop."""
-    global _epoch
-    _epoch = make(*arguments)
-
-
-def run() -> float:
-    """Train an epoch of this process's loop."""
-    return _epoch()
-
-
-_epoch: Callable[[], float]

@@ -103,8 +103,9 @@ def environment(device: torch.device, images: str) -> str:
     if device.type == "cuda":
         machine = f"{torch.cuda.get_device_name(device)}, {machine}"
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}"
+    spins = f", GOMP_SPINCOUNT={os.environ['GOMP_SPINCOUNT']}" if "GOMP_SPINCOUNT" in os.environ else ""
     load = f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
-    return f"{machine}; {platform.system()}, {versions}; {images}{load}"
+    return f"{machine}; {platform.system()}, {versions}; {images}{spins}{load}"
 
 
 def instruction_set() -> str:
