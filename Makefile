@@ -6,7 +6,7 @@ STUDY ?= .
 
 VENV_BIN := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin
 INSTALLED = $(VENV)/.tinyres-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
-LOCKED = --quiet -r requirements.lock --editable .
+LOCKED = --quiet --no-deps -r requirements.lock --editable .
 export PATH := $(VENV_BIN):$(PATH)
 export DVC_NO_ANALYTICS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -29,15 +29,16 @@ setup: $(INSTALLED)  ## create .venv and install the locked packages (6 GB, 1 to
 $(INSTALLED):
 	@test -x "$(VENV_BIN)/python" || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked packages into $(VENV) (6 GB, 1 to 5 minutes) ..."
+	@rm -f $(VENV)/.tinyres-*
 	@{ python -m pip install --quiet "$$(grep ^uv== requirements.lock)" \
 		&& python -m uv pip install --python "$(VENV_BIN)/python" --compile-bytecode $(LOCKED) \
-		|| python -m pip install $(LOCKED); } 2> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
+		|| { echo "uv could not; pip installs them, which takes a few minutes more ..." \
+			&& python -m pip install $(LOCKED); }; } 2> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
 	@PYTHONPATH=src python -m tinyres.convolutions
-	@rm -f $(VENV)/.tinyres-*
 	@touch $@
 
-# One network at a time has the cores to itself: its threads spin for some microseconds before they sleep, which is faster
-# (benchmarks/README.md#waiting). A GPU's do not wait.
+# One network at a time has the cores to itself, so its threads had better spin for a moment before they sleep
+# (benchmarks/README.md#waiting). On a GPU this does not matter.
 quickstart repro: export GOMP_SPINCOUNT ?= 3000
 
 quickstart: setup  ## the whole pipeline on handwritten digits, in an experiment of its own (about 3 minutes)

@@ -73,7 +73,7 @@ def kind_of(device: torch.device) -> str:
     kind = [device.type]
     if device.type == "cpu" and "ATEN_CPU_CAPABILITY" in os.environ:
         kind.append(instruction_set())
-    if device.type == "cpu" and "GOMP_SPINCOUNT" in os.environ:
+    if device.type == "cpu" and os.environ.get("GOMP_SPINCOUNT", "0") != "0":
         kind.append("spinning")
     return " ".join(kind)
 

@@ -1,7 +1,8 @@
 """A whole training epoch of our trainer against the usual loop: torchvision's dataset and transforms on PIL images, a
 `DataLoader` whose workers stay alive between epochs (two on a CPU, one per core beside a GPU), torch's default AdamW,
 and `loss.item()` at each step; the same networks, augmentation, batch size and precision. Each loop has a process of
-its own, since ours also changes how the process keeps memory and how its threads wait; their epochs take turns."""
+its own, since ours also changes how the process keeps memory and how its threads wait; their epochs take turns. Where a
+table names GOMP_SPINCOUNT, that is ours; the usual loop always has libgomp's own 300,000 spins."""
 
 import os
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 """The whole of `make quickstart` after `make setup`, start-up of every process included: this commit against 89c166a,
-the last one without `tinyres.convolutions`. Each runs in a fresh clone, with the packages of this environment; the
-clones are made and removed outside of the time measured. A repository without that commit measures nothing."""
+the last one without `tinyres.convolutions`. Ours also has the short spins that `make quickstart` sets. Each runs in
+a fresh clone, with the packages of this environment; the clones are made and removed outside of the time measured. A
+repository without that commit measures nothing."""
 
 import os
 import subprocess

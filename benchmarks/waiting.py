@@ -1,7 +1,8 @@
-"""How threads wait for each other on a CPU: asleep, as tinyres has it, against spinning for a moment before that
-(`GOMP_SPINCOUNT=3000`), as `make quickstart` and `make repro` have it, since they train one network at a time. The
-ratio is that of the epochs' times, ours asleep over ours spinning: first of a training that has the machine to itself,
-then of two at once, the slower one of each two. Their results are the same to the last byte."""
+"""What it brings if threads that wait for each other on a CPU spin for a moment before they sleep
+(`GOMP_SPINCOUNT=3000`), as in `make quickstart` and `make repro`, instead of sleeping at once, which is tinyres's
+default. The ratio is the time of an epoch without spins over that with them, for one training that has the machine to
+itself and for two at once, where the slower of the two counts. Images/s are those of one training, with spins against
+without."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

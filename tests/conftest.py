@@ -64,8 +64,8 @@ def quickstart(shared_folder: Path) -> Clone:
 
 
 def run_quickstart(clone: Clone) -> None:
-    settings = [*QUICK, "tracking.experiment=quickstart"]
-    ran = clone.experiment(*settings, name="quickstart", temporary=True, **TWO_THREADS)
+    changes = [*QUICK, "tracking.experiment=quickstart"]
+    ran = clone.experiment(*changes, name="quickstart", temporary=True, **TWO_THREADS)
     assert ran == ALL
 
 

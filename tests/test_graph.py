@@ -137,7 +137,7 @@ def test_the_threads_of_a_stage_wait_asleep(stage, tmp_path):
 
     How often a thread looks before it falls asleep is what tells: GNU's OpenMP shows the policy PASSIVE by default too.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     environment |= {"OMP_DISPLAY_ENV": "verbose"}
     command = [sys.executable, ROOT / f"stages/{stage}.py", "baseline"]
     told = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True).stderr

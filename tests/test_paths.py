@@ -77,3 +77,19 @@ def test_make_installs_when_the_contents_of_the_lock_change_and_not_by_its_time(
 def test_make_runs_the_environments_own_python(installed):
     run(installed, "make", "test")
     assert "-m pytest" in (installed / ".venv/bin/asked").read_text()
+
+
+def test_where_uv_fails_pip_installs(installed):
+    python = installed / ".venv/bin/python"
+    python.write_text(python.read_text() + '[ "$2" != uv ]\n')
+    run(installed, "make", "setup")
+    asked = (installed / ".venv/bin/asked").read_text().splitlines()
+    assert [line.split()[1] for line in asked if "-r requirements.lock" in line] == ["uv", "pip"]
+
+
+@pytest.mark.parametrize(("given", "spins"), [([], "3000"), (["GOMP_SPINCOUNT=0"], "0")])
+def test_threads_of_the_quickstart_spin_for_a_moment_unless_told_otherwise(installed, given, spins):
+    python = installed / ".venv/bin/python"
+    python.write_text(python.read_text() + 'echo "$GOMP_SPINCOUNT" > "$(dirname "$0")/spins"\n')
+    run(installed, "env", "-u", "GOMP_SPINCOUNT", *given, "make", "quickstart")
+    assert (installed / ".venv/bin/spins").read_text() == f"{spins}\n"
