@@ -12,9 +12,8 @@ export DVC_NO_ANALYTICS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-# Two processes of one thread each. A file's tests run in one of them, since they share what is set up for them; files
-# come in the order of tests/conftest.py.
-PYTEST = OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Each file's tests in one process, since they share what is set up for them; files in the order of tests/conftest.py.
+PYTEST = python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart repro test test-all lint experiments ui bench

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from pipeline import ALL, QUICK, TWO_THREADS, Clone, make_once, make_store
+from pipeline import ALL, QUICK, Clone, make_once, make_store
 from real_training import MAMMALS
 from tinyres.sources import cifar100
 from tinyres.sources.source import Source
@@ -64,8 +64,7 @@ def quickstart(shared_folder: Path) -> Clone:
 
 
 def run_quickstart(clone: Clone) -> None:
-    changes = [*QUICK, "tracking.experiment=quickstart"]
-    ran = clone.experiment(*changes, name="quickstart", temporary=True, **TWO_THREADS)
+    ran = clone.experiment(*QUICK, "tracking.experiment=quickstart", name="quickstart", temporary=True)
     assert ran == ALL
 
 

@@ -19,7 +19,6 @@ QUICK = ["data.source=digits", "subset.per_class=20", "epochs=2", "embed.perplex
          "augment.online.crop_padding=1"]  # fmt: skip
 TRAININGS = {"train-baseline", "train-modified"}
 AFTER_TRAINING = {"evaluate", "embed"}
-TWO_THREADS = {"OMP_NUM_THREADS": "2"}  # as a stage has on two cores; `make test` gives each of its processes one
 ALL = {"download", "subset-extract", "augment"} | TRAININGS | AFTER_TRAINING
 ARTIFACT_LOCATIONS = {"experiments": ["artifact_location"], "runs": ["artifact_uri"],
                       "logged_models": ["artifact_location"],
@@ -93,17 +92,15 @@ class Clone:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "PYTHON"))}
         return kept | {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}"} | changes
 
-    def experiment(
-        self, *settings: str, name: str | None = None, temporary: bool = False, **environment: str
-    ) -> set[str]:
+    def experiment(self, *settings: str, name: str | None = None, temporary: bool = False) -> set[str]:
         """`dvc exp run`; returns the stages that ran."""
         arguments = ["--temp"] * temporary + (["--name", name] if name else [])
-        changes = (word for each in settings for word in ("-S", each))
-        return stages_run(self.run("dvc", "exp", "run", *arguments, *changes, **environment))
+        output = self.run("dvc", "exp", "run", *arguments, *(word for each in settings for word in ("-S", each)))
+        return stages_run(output)
 
-    def repro(self, *arguments: str, **environment: str) -> set[str]:
+    def repro(self, *arguments: str) -> set[str]:
         """`dvc repro`; returns the stages that ran."""
-        return stages_run(self.run("dvc", "repro", *arguments, **environment))
+        return stages_run(self.run("dvc", "repro", *arguments))
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "-A")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline import ALL, TRAININGS, TWO_THREADS, Clone
+from pipeline import ALL, TRAININGS, Clone
 
 pytestmark = pytest.mark.pipeline
 
@@ -128,7 +128,7 @@ def test_the_table_comes_from_the_store_alone(applied, tmp_path):
 @pytest.mark.slow
 def test_everything_again_gives_the_same_bytes(applied):
     before = applied.read("dvc.lock")
-    assert applied.repro("--force", **TWO_THREADS) == ALL
+    assert applied.repro("--force") == ALL
     assert applied.read("dvc.lock") == before
 
 

@@ -11,7 +11,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from pipeline import TRAININGS, TWO_THREADS, Clone, stages_run
+from pipeline import TRAININGS, Clone, stages_run
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -128,7 +128,7 @@ def test_an_experiment_deleted_in_the_ui_stops_no_finished_model(clone):
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     client.delete_experiment(experiment)
     for stage in ("evaluate", "train-baseline"):
-        told = clone.run("dvc", "repro", *RECORD, stage, **TWO_THREADS)  # as the quickstart ran
+        told = clone.run("dvc", "repro", *RECORD, stage)
         assert f"warning: The MLflow experiment '{EXPERIMENT}' was deleted; restore it in the UI" in told
         assert "Traceback" not in told
     assert clone.run("git", "status", "--porcelain") == "", "the results are as before"
