@@ -31,7 +31,7 @@ $(INSTALLED):
 	@rm -f $(VENV)/.tinyres-*
 	@{ python -m pip install --quiet "$$(grep ^uv== requirements.lock)" \
 		&& python -m uv pip install --python "$(VENV_BIN)/python" --compile-bytecode $(LOCKED) \
-		|| { echo "uv could not; pip installs them, which takes a few minutes more ..." \
+		|| { echo "uv could not install them; pip does, which takes a few minutes more ..." \
 			&& python -m pip install $(LOCKED); }; } 2> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
 	@PYTHONPATH=src python -m tinyres.convolutions
 	@touch $@
@@ -56,7 +56,7 @@ quickstart: setup  ## the whole pipeline on handwritten digits, in an experiment
 repro: setup  ## the paper's study on all of CIFAR-100 (a GPU: minutes; two CPU cores: about 6 hours)
 	@dvc repro
 
-test: setup  ## the tests, on real DVC and MLflow, but for the slowest (about 9 minutes)
+test: setup  ## the tests, on real DVC and MLflow, but for the slowest (about 10 minutes)
 	@$(PYTEST) -m 'not slow'
 
 test-all: setup  ## all tests, as CI runs them (about 25 minutes)

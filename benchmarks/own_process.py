@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def own_process(make: Callable[..., Callable[[], float]], *arguments: Any, **var
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, initializer=settle, initargs=(make, arguments)) as pool:
-        with environment(variables):
+        with patch.dict(os.environ, variables):
             pool.submit(os.getpid).result()  # the process starts here, and reads the variables
         yield OwnProcess(pool)
 
@@ -37,21 +38,6 @@ class OwnProcess:
     def seconds(self) -> float:
         """Run the loop once; the time it took."""
         return self.start().result()
-
-
-@contextmanager
-def environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set variables for the processes that the body starts."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def settle(make: Callable[..., Callable[[], float]], arguments: tuple[Any, ...]) -> None:

@@ -27,12 +27,12 @@ def measure_network(setting: Setting, network: str) -> list[Figure]:
     """One training, and two at once."""
     arguments = (network, setting.part(network), 64, setting.machine)
     with ExitStack() as stack:
-        pairs = {
+        trainings = {
             way: [stack.enter_context(own_process(make_ours, *arguments, GOMP_SPINCOUNT=spins)) for _ in range(2)]
             for way, spins in WAYS.items()
         }
         return [
-            ratio(setting, network, words, {way: partial(together, pairs[way][:count]) for way in WAYS})
+            ratio(setting, network, words, {way: partial(together, trainings[way][:count]) for way in WAYS})
             for count, words in ((1, "alone"), (2, "two at once"))
         ]
 
@@ -44,7 +44,7 @@ def together(trainings: list[OwnProcess]) -> float:
 
 
 def ratio(setting: Setting, network: str, words: str, ways: dict[str, Callable[[], float]]) -> Figure:
-    """The time asleep over that spinning."""
+    """The time of an epoch without spins over that with them."""
     seconds = interleave(ways, REPETITIONS)
     pairs = ratios(seconds["asleep"], seconds["spinning"])
     images = len(setting.part(network))
