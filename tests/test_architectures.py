@@ -45,15 +45,11 @@ def smallest_size(name: str) -> int:
 
 
 @pytest.mark.parametrize("name", OF_TORCHVISION)
-def test_a_network_of_torchvision_has_its_published_size_and_trains_every_parameter(name):
+def test_a_network_of_torchvision_has_its_published_size(name):
     size = smallest_size(name)
     published = torchvision.models.get_model_weights(name).DEFAULT.meta["num_params"]
     network = shapes_of(name, 1000, size)
     assert count_parameters(network) == published - AUXILIARY.get(name, 0)
-    logits = network(torch.empty(2, 3, size, size, device="meta"))
-    assert logits.shape == (2, 1000)
-    logits.sum().backward()
-    assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
     _, last = classifier_layer(network)
     assert last.weight.shape[0] == 1000
 

@@ -70,9 +70,12 @@ def test_the_graph_is_the_roots(repository, pictures):
     graph, root = yaml.safe_load(text), yaml.safe_load((repository / "dvc.yaml").read_text())
     assert list(graph["stages"]) == list(root["stages"])
     assert graph["plots"] == root["plots"]
-    assert graph["stages"]["download"]["deps"][0] == str(pictures)
+    assert graph["vars"] == [{"root": "../.."}]
+    own = graph["stages"]["download"]["deps"].pop(0)
+    assert own == str(pictures)
     for name, stage in graph["stages"].items():
-        assert stage["params"] == root["stages"][name]["params"]
+        for kind in ("cmd", "params", "deps"):
+            assert stage[kind] == root["stages"][name][kind]
         for kind in ("outs", "plots", "metrics"):
             outputs = [
                 path if isinstance(path, str) else next(iter(path)) for path in root["stages"][name].get(kind, [])
@@ -190,7 +193,7 @@ def test_outside_of_a_repository_it_says_so(tmp_path, pictures):
 @pytest.mark.pipeline
 @pytest.mark.slow
 def test_a_folder_of_jpegs_becomes_a_table_with_no_other_edit(tmp_path):
-    """And its graph keeps the rules of every study, and changed pictures are noticed."""
+    """And changed pictures are noticed."""
     clone = Clone(tmp_path, studies=())
     save_digits(tmp_path / "pictures", 20)
     told = clone.tinyres("new-study", "mine", "--images", "pictures")
@@ -198,9 +201,6 @@ def test_a_folder_of_jpegs_becomes_a_table_with_no_other_edit(tmp_path):
         "wrote studies/mine: 10 classes, 160 training and 40 test images of 8×8; "
         "run it with `dvc repro studies/mine/dvc.yaml`\n"
     )
-    rules = clone.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_graph.py", "-k", "mine")
-    assert "28 passed" in rules
-
     ran = stages_run(clone.run("dvc", "repro", "studies/mine/dvc.yaml"))
     stages = ("download", "subset-extract", "augment", "train-baseline", "train-modified", "evaluate", "embed")
     assert ran == {f"studies/mine/dvc.yaml:{stage}" for stage in stages}
