@@ -27,6 +27,7 @@ def pytest_collection_finish() -> None:
     """What was imported stays; looking for garbage among it again and again takes a tenth of the tests' time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # objects, and collections of the younger generation; Python: 700, 10, 10
 
 
 def pytest_unconfigure() -> None:

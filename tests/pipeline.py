@@ -1,18 +1,22 @@
 """A clone of this working tree to run the real pipeline in."""
 
+import io
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Collection
-from contextlib import closing
+from contextlib import ExitStack, chdir, closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Self
+from unittest.mock import patch
 
 from dvc.utils.hydra import apply_overrides
 from filelock import FileLock
 from mlflow.tracking import MlflowClient
+
+from tinyres.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ["data.source=digits", "subset.per_class=20", "epochs=2", "embed.perplexity=10", "embed.iterations=250",
@@ -83,6 +87,26 @@ class Clone:
     def tinyres(self, *arguments: str, status: int = 0, **environment: str) -> str:
         """Run a `tinyres` command with the clone's own package; returns what it printed, as `run` does."""
         return self.run("python", "-m", "tinyres", *arguments, status=status, PYTHONPATH="src", **environment)
+
+    def tinyres_in_process(self, *arguments: str, status: int = 0, **environment: str) -> str:
+        """The same in the test's own process, which spares the command four seconds of imports."""
+        printed = io.StringIO()
+        ended: str | int | None = 0
+        with ExitStack() as stack:
+            stack.enter_context(chdir(self.folder))
+            stack.enter_context(patch.dict(os.environ, self.environment(PYTHONPATH="src", **environment), clear=True))
+            stack.enter_context(patch.object(sys, "argv", ["tinyres", *arguments]))
+            stack.enter_context(redirect_stdout(printed))
+            stack.enter_context(redirect_stderr(printed))
+            try:
+                main()
+            except SystemExit as end:
+                ended = end.code
+        if isinstance(ended, str):  # as Python ends a process: it prints the sentence
+            print(ended, file=printed)
+            ended = 1
+        assert ended == status, f"tinyres {' '.join(arguments)} ended with {ended}:\n{printed.getvalue()}"
+        return printed.getvalue()
 
     def environment(self, **changes: str) -> dict[str, str]:
         """This process's environment without what it says about DVC, MLflow and Python, and with this Python first.

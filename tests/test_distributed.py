@@ -77,18 +77,18 @@ def start(clone: Clone, *launcher: str) -> subprocess.Popen:
 
 @pytest.mark.pipeline
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_rank_that_dies_ends_the_job_which_another_number_of_ranks_takes_up(victim, clone):
-    clone.set_params("epochs=6", f"seed={victim + 10}")
+def test_a_rank_that_dies_ends_the_job_which_another_number_of_ranks_takes_up(clone):
+    """Here the first rank, which records; the other dies in the next test."""
+    clone.set_params("epochs=6", "seed=10")
     job = start(clone, *TORCHRUN.split())
     wait_for_checkpoint(clone)
     ranks = [each for each in psutil.Process(job.pid).children() if "stages/train.py" in each.cmdline()]
-    (dying,) = [each for each in ranks if each.environ()["RANK"] == str(victim)]
+    (dying,) = [each for each in ranks if each.environ()["RANK"] == "0"]
     dying.send_signal(signal.SIGKILL)
     _, said = job.communicate(timeout=30)
     assert job.returncode != 0
     assert f"Signal {signal.SIGKILL.value}" in said
-    assert f"rank      : {victim}" in said
+    assert "rank      : 0" in said
     resumed = start(clone, "python")
     _, said = resumed.communicate(timeout=200)
     assert resumed.returncode == 0, said

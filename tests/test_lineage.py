@@ -15,6 +15,8 @@ from mlflow.tracking import MlflowClient
 from ruamel.yaml import YAML
 
 from pipeline import Clone
+from tinyres.cli.reproduction import reproduction
+from tinyres.common.errors import UserError
 from tinyres.params import parse_yaml
 from tinyres.params.overrides import overrides
 from tinyres.tracking.lineage import PROCESSOR, lineage_tags
@@ -89,17 +91,13 @@ def run_of(folder: Path, name: str | None = None) -> Run:
     return run
 
 
-def reproduce(clone: Clone, run_id: str, status: int = 0) -> str:
-    return clone.tinyres("reproduce", run_id, status=status)
-
-
 @pytest.mark.pipeline
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["committed", "edited"])
-def test_who_follows_the_commands_in_a_fresh_clone_gets_the_same_weights(clone, name, tmp_path):
-    run = run_of(clone.folder, name)
-    script = reproduce(clone, run.info.run_id)
-    assert ("git apply" in script) == (name == "edited")
+def test_who_follows_the_commands_in_a_fresh_clone_gets_the_same_weights(clone, tmp_path):
+    """Also of a run whose code no commit holds, which the commands bring back with `git apply`."""
+    run = run_of(clone.folder, "edited")
+    script = clone.tinyres("reproduce", run.info.run_id)
+    assert "git apply" in script
     other = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", clone.folder, other], check=True)
     for key in ("user.email", "user.name"):
@@ -143,36 +141,48 @@ def test_system_metrics_are_logged_where_they_are_asked_for(clone):
     assert not [name for name in run_of(clone.folder, "committed").data.metrics if name.startswith("system/")]
 
 
+@pytest.fixture
+def inside(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The clone's folder, with this process in it."""
+    monkeypatch.chdir(clone.folder)
+    monkeypatch.setenv("DVC_ROOT", str(clone.folder))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return clone.folder
+
+
 @pytest.mark.pipeline
 @pytest.mark.slow
-def test_what_cannot_be_brought_back_is_told_in_one_sentence(clone):
-    told = reproduce(clone, "nonsense", status=1)
-    assert told.startswith("error: MLflow at sqlite:///")
-    assert "has no run 'nonsense'" in told
-    client = MlflowClient(f"sqlite:///{clone.folder}/mlflow.db")
-    run = run_of(clone.folder, "committed")
-    bare = client.create_run(run.info.experiment_id)
-    assert "does not say where it comes from: it has no tag git.commit" in reproduce(clone, bare.info.run_id, status=1)
+def test_what_cannot_be_brought_back_is_told_in_one_sentence(inside):
+    def told(run_id: str) -> str:
+        with pytest.raises(UserError) as error:
+            reproduction(run_id)
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    assert re.match("MLflow at sqlite:///.* has no run 'nonsense'", told("nonsense"))
+    client = MlflowClient(f"sqlite:///{inside}/mlflow.db")
+    bare = client.create_run(run_of(inside, "committed").info.experiment_id).info.run_id
+    assert "does not say where it comes from: it has no tag git.commit" in told(bare)
     for tag, value in {"git.commit": 40 * "a", "tinyres.study": ".", "tinyres.stage": STAGE}.items():
-        client.set_tag(bare.info.run_id, tag, value)
-    assert "holds no lineage/params.yaml" in reproduce(clone, bare.info.run_id, status=1)
-    client.log_text(bare.info.run_id, "seed: 0", "lineage/params.yaml")
-    told = reproduce(clone, bare.info.run_id, status=1)
-    assert f"This repository has no params.yaml in commit {40 * 'a'}; fetch it first" in told
-    assert told.count("\n") == 1
-    client.delete_run(bare.info.run_id)
+        client.set_tag(bare, tag, value)
+    assert "holds no lineage/params.yaml" in told(bare)
+    client.log_text(bare, "seed: 0", "lineage/params.yaml")
+    assert f"This repository has no params.yaml in commit {40 * 'a'}; fetch it first" in told(bare)
+    client.delete_run(bare)
 
 
 @pytest.mark.pipeline
 @pytest.mark.slow
-def test_whether_there_are_weights_to_compare_with_is_said(clone):
-    client = MlflowClient(f"sqlite:///{clone.folder}/mlflow.db")
-    run = run_of(clone.folder, "committed")
-    assert f"weights {run.data.tags['tinyres.weights']}" in reproduce(clone, run.info.run_id)
+def test_whether_there_are_weights_to_compare_with_is_said(inside):
+    client = MlflowClient(f"sqlite:///{inside}/mlflow.db")
+    run = run_of(inside, "committed")
+    script = reproduction(run.info.run_id)
+    assert f"weights {run.data.tags['tinyres.weights']}" in script
+    assert "git apply" not in script, "its commit holds all of its code"
     tags = {name: value for name, value in run.data.tags.items() if name != "tinyres.weights"}
-    other = client.create_run(run.info.experiment_id, tags=tags)
-    client.log_text(other.info.run_id, (clone.folder / "params.yaml").read_text(), "lineage/params.yaml")
-    assert "weights none: this training did not end" in reproduce(clone, other.info.run_id)
-    client.set_terminated(other.info.run_id)
-    assert "weights none are kept of this training" in reproduce(clone, other.info.run_id)
-    client.delete_run(other.info.run_id)
+    other = client.create_run(run.info.experiment_id, tags=tags).info.run_id
+    client.log_text(other, (inside / "params.yaml").read_text(), "lineage/params.yaml")
+    assert "weights none: this training did not end" in reproduction(other)
+    client.set_terminated(other)
+    assert "weights none are kept of this training" in reproduction(other)
+    client.delete_run(other)

@@ -120,7 +120,7 @@ def test_the_table_comes_from_the_store_alone(applied, tmp_path):
     finally:
         for name in ("metrics", "plots", "models", "data"):
             shutil.move(tmp_path / name, applied.folder / name)
-    refused = applied.tinyres("table", "--experiment", "none", status=1)
+    refused = applied.tinyres_in_process("table", "--experiment", "none", status=1)
     assert "has no experiment 'none'" in refused
     assert "Traceback" not in refused
 

@@ -107,7 +107,7 @@ def fresh(clone: Clone, folder: Path) -> Clone:
 
 def table_of(clone: Clone) -> str:
     """`tinyres table`, without what it says about the runs that it leaves out."""
-    output = clone.tinyres("table", "--format", "csv")
+    output = clone.tinyres_in_process("table", "--format", "csv")
     return "".join(line for line in output.splitlines(keepends=True) if not line.startswith("left out: "))
 
 
@@ -133,7 +133,7 @@ def test_an_experiment_deleted_in_the_ui_stops_no_finished_model(clone):
         assert "Traceback" not in told
     assert clone.run("git", "status", "--porcelain") == "", "the results are as before"
     client.restore_experiment(experiment)
-    sent = clone.tinyres("sync")
+    sent = clone.tinyres_in_process("sync")
     assert {line.split(",")[0] for line in sent.splitlines()} == {
         "sent: evaluate of baseline", "sent: evaluate of modified", "sent: training of baseline"
     }  # fmt: skip

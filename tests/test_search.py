@@ -43,7 +43,7 @@ def start(clone: Clone, *arguments: str) -> subprocess.Popen[str]:
 
 
 def search(clone: Clone, *arguments: str, status: int = 0) -> str:
-    return clone.tinyres("search", *arguments, status=status, OMP_NUM_THREADS="1")
+    return clone.tinyres_in_process("search", *arguments, status=status, OMP_NUM_THREADS="1")
 
 
 def wait_for_training(process: subprocess.Popen[str]) -> None:
