@@ -1,5 +1,7 @@
 """Curves of trainings with the kernels: no further from torch's than those of weights changed in their last digits."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -51,11 +53,22 @@ def losses(network: nn.Module) -> Tensor:
     return torch.tensor(found)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """On maps of 8×8 a second thread costs more than it brings."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("modified", [False, True], ids=["standard", "modified"])
 def test_a_curve_differs_from_torchs_as_after_a_change_of_the_weights_last_digits(modified):
     ours = losses(accelerate(network(modified)))
     assert ours[-20:].mean() < 0.5 * ours[:20].mean()
     perturbed = [losses(accelerate(perturb(network(modified), seed))) for seed in (0, 1)]
     usual = max((each - ours).abs().mean() for each in perturbed)
-    assert (losses(network(modified)) - ours).abs().mean() <= 1.5 * usual
+    torchs = losses(network(modified).to(memory_format=torch.contiguous_format))  # in which torch is faster on 8×8
+    assert (torchs - ours).abs().mean() <= 1.5 * usual
