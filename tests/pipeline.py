@@ -89,24 +89,27 @@ class Clone:
         return self.run("python", "-m", "tinyres", *arguments, status=status, PYTHONPATH="src", **environment)
 
     def tinyres_in_process(self, *arguments: str, status: int = 0, **environment: str) -> str:
-        """The same in the test's own process, which spares the command four seconds of imports."""
-        printed = io.StringIO()
-        ended: str | int | None = 0
+        """What `tinyres` does, without the four seconds of its imports: in this process, and so by its package.
+
+        Only for a store in a file: what the package sets for servers when it is imported is not set again.
+        """
+        out, err = io.StringIO(), io.StringIO()
+        ended: str | int | None = None
         with ExitStack() as stack:
             stack.enter_context(chdir(self.folder))
             stack.enter_context(patch.dict(os.environ, self.environment(PYTHONPATH="src", **environment), clear=True))
             stack.enter_context(patch.object(sys, "argv", ["tinyres", *arguments]))
-            stack.enter_context(redirect_stdout(printed))
-            stack.enter_context(redirect_stderr(printed))
+            stack.enter_context(redirect_stdout(out))
+            stack.enter_context(redirect_stderr(err))
             try:
                 main()
             except SystemExit as end:
                 ended = end.code
-        if isinstance(ended, str):  # as Python ends a process: it prints the sentence
-            print(ended, file=printed)
-            ended = 1
-        assert ended == status, f"tinyres {' '.join(arguments)} ended with {ended}:\n{printed.getvalue()}"
-        return printed.getvalue()
+        printed = err.getvalue() + out.getvalue()
+        if isinstance(ended, str):  # Python prints the sentence and ends the process with 1
+            printed, ended = f"{printed}{ended}\n", 1
+        assert (ended or 0) == status, f"tinyres {' '.join(arguments)} ended with {ended}:\n{printed}"
+        return printed
 
     def environment(self, **changes: str) -> dict[str, str]:
         """This process's environment without what it says about DVC, MLflow and Python, and with this Python first.

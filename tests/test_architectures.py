@@ -1,4 +1,4 @@
-"""Every network of the registry: shapes, gradients, published sizes, the stem, and what is refused."""
+"""The registry's networks: published sizes of all, gradients of each family's smallest, the stem, what is refused."""
 
 import pytest
 import torch
@@ -14,9 +14,10 @@ from tinyres.models.classifier import classifier_layer
 CLASSES = 7
 AUXILIARY = {"inception_v3": 3_326_696}  # weights of the classifiers in the middle, which the published size counts
 SMALL = [  # the smallest of each family, and the pixels that it needs
-    *("cnn", "wide_resnet16_8", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "mnasnet0_5", "mobilenet_v2"),
-    *("mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "shufflenet_v2_x0_5", "squeezenet1_1", "googlenet"),
-    *("convnext_tiny", "swin_t", "swin_v2_t", "vit_b_32", "alexnet", "vgg11_bn", "inception_v3", "maxvit_t"),
+    *("cnn", "wide_resnet16_8", "resnet18", "resnet50", "resnext50_32x4d", "densenet121", "efficientnet_b0"),
+    *("efficientnet_v2_s", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf"),
+    *("shufflenet_v2_x0_5", "squeezenet1_1", "googlenet", "convnext_tiny", "swin_t", "swin_v2_t", "vit_b_32"),
+    *("alexnet", "vgg11_bn", "inception_v3", "maxvit_t"),
 ]
 SIZES = {"alexnet": 64, "inception_v3": 80, "maxvit_t": 224}
 WITH_STEM = {  # and the max-pool's place in the network, where it has one

@@ -78,7 +78,7 @@ def start(clone: Clone, *launcher: str) -> subprocess.Popen:
 @pytest.mark.pipeline
 @pytest.mark.slow
 def test_a_rank_that_dies_ends_the_job_which_another_number_of_ranks_takes_up(clone):
-    """Here the first rank, which records; the other dies in the next test."""
+    """Rank 0, which records; rank 1 dies in the next test."""
     clone.set_params("epochs=6", "seed=10")
     job = start(clone, *TORCHRUN.split())
     wait_for_checkpoint(clone)

@@ -136,14 +136,17 @@ def test_the_threads_of_a_stage_wait_asleep(stage, tmp_path):
     """OpenMP tells how it was set up when torch loads it: after `tinyres`, whose first line decides that.
 
     How often a thread looks before it falls asleep is what tells: GNU's OpenMP shows the policy PASSIVE by default too.
+    The first copy that is loaded answers for the others, which read the same variable.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     environment |= {"OMP_DISPLAY_ENV": "verbose"}
     command = [sys.executable, ROOT / f"stages/{stage}.py", "baseline"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        told = next((line for line in process.stderr if "GOMP_SPINCOUNT" in line), None)
-        process.kill()  # it has told; the rest of its imports take seconds
+        try:
+            told = next((line for line in process.stderr if "GOMP_SPINCOUNT" in line), None)
+        finally:
+            process.kill()  # the rest of its imports take seconds
     if told is None:
         pytest.skip("torch has no GNU OpenMP here")
     assert re.search(r"GOMP_SPINCOUNT = '(\d+)'", told)[1] == "0"

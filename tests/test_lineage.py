@@ -94,7 +94,7 @@ def run_of(folder: Path, name: str | None = None) -> Run:
 @pytest.mark.pipeline
 @pytest.mark.slow
 def test_who_follows_the_commands_in_a_fresh_clone_gets_the_same_weights(clone, tmp_path):
-    """Also of a run whose code no commit holds, which the commands bring back with `git apply`."""
+    """Of a run whose code no commit holds, which the commands bring back with `git apply`."""
     run = run_of(clone.folder, "edited")
     script = clone.tinyres("reproduce", run.info.run_id)
     assert "git apply" in script
@@ -146,20 +146,21 @@ def inside(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The clone's folder, with this process in it."""
     monkeypatch.chdir(clone.folder)
     monkeypatch.setenv("DVC_ROOT", str(clone.folder))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clone.folder}/mlflow.db")
     return clone.folder
 
 
 @pytest.mark.pipeline
 @pytest.mark.slow
-def test_what_cannot_be_brought_back_is_told_in_one_sentence(inside):
+def test_what_cannot_be_brought_back_is_told_in_one_sentence(clone, inside):
     def told(run_id: str) -> str:
         with pytest.raises(UserError) as error:
             reproduction(run_id)
         assert "\n" not in str(error.value)
         return str(error.value)
 
-    assert re.match("MLflow at sqlite:///.* has no run 'nonsense'", told("nonsense"))
+    printed = clone.tinyres_in_process("reproduce", "nonsense", status=1)
+    assert re.fullmatch("error: MLflow at sqlite:///.* has no run 'nonsense'.*\n", printed)
     client = MlflowClient(f"sqlite:///{inside}/mlflow.db")
     bare = client.create_run(run_of(inside, "committed").info.experiment_id).info.run_id
     assert "does not say where it comes from: it has no tag git.commit" in told(bare)
