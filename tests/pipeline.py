@@ -7,11 +7,11 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Collection
-from contextlib import ExitStack, chdir, closing, redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Self
-from unittest.mock import patch
 
+import pytest
 from dvc.utils.hydra import apply_overrides
 from filelock import FileLock
 from mlflow.tracking import MlflowClient
@@ -95,12 +95,15 @@ class Clone:
         """
         out, err = io.StringIO(), io.StringIO()
         ended: str | int | None = None
-        with ExitStack() as stack:
-            stack.enter_context(chdir(self.folder))
-            stack.enter_context(patch.dict(os.environ, self.environment(PYTHONPATH="src", **environment), clear=True))
-            stack.enter_context(patch.object(sys, "argv", ["tinyres", *arguments]))
-            stack.enter_context(redirect_stdout(out))
-            stack.enter_context(redirect_stderr(err))
+        environment = self.environment(PYTHONPATH="src", **environment)
+        with pytest.MonkeyPatch.context() as here, redirect_stdout(out), redirect_stderr(err):
+            here.chdir(self.folder)
+            here.setattr(sys, "argv", ["tinyres", *arguments])
+            here.setenv("MLFLOW_TRACKING_URI", "")  # which MLflow sets, so that this is undone too
+            for name in os.environ.keys() - environment.keys():
+                here.delenv(name)
+            for name, value in environment.items():
+                here.setenv(name, value)
             try:
                 main()
             except SystemExit as end:
