@@ -16,6 +16,9 @@ from pipeline import Clone
 from tinyres.tracking.store import Store
 
 EPOCHS = 3
+SAME_IMAGES = "UNIQUE constraint failed: datasets."
+"""What MLflow 3.17.2 answers to all but one of those that make the same images known to an experiment at the same
+moment: it looks for them and adds them in two steps. The recorder's next attempt finds them."""
 
 
 def one_of_many(barrier: Barrier, root: Path, number: int) -> None:
@@ -57,12 +60,13 @@ def test_three_that_train_at_once_lose_no_metric(digits, tmp_path):
     for training in trainings:
         _, said = training.communicate()
         assert training.returncode == 0, said
-        assert "warning" not in said
+        assert all(SAME_IMAGES in line for line in said.splitlines() if "warning" in line), said
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
     assert sorted(run.data.params["seed"] for run in runs) == ["0", "1", "2"]
     for run in runs:
         assert run.info.status == "FINISHED"
+        assert {each.dataset.name for each in run.inputs.dataset_inputs} == {"digits-train", "digits-test"}
         file = tmp_path / "seeds" / run.data.params["seed"] / "plots/history/baseline.csv"
         rows = list(csv.DictReader(file.read_text().splitlines()))
         assert len(rows) == EPOCHS
