@@ -6,8 +6,9 @@
 # Source: found by building every augmentation layer twice with one seed; AugMix alone gave two results.
 # `get_random_transformation` in `keras/src/layers/preprocessing/image_preprocessing/aug_mix.py` chooses the operations
 # with Python's `random`, which TensorFlow runs only while it traces a function. How far each operation goes is drawn
-# by Keras and does change from picture to picture, so the pictures do not look alike at once. The documentation calls
-# the layer safe in a tf.data pipeline; RandAugment, which draws by Keras, is.
+# by Keras and does change from picture to picture, so the pictures do not look alike at once. The documentation
+# promises the same operations within a batch, no further, and calls the layer safe in a tf.data pipeline. RandAugment,
+# which draws with Keras's own generator, is.
 
 set -euo pipefail
 
@@ -55,7 +56,7 @@ for _ in range(10):
     one_seed.append(np.asarray(augmix(seed=1)(GREY, training=True)).mean().round(2).item())
 print("mean of the picture from ten layers with one seed:", one_seed)
 
-once = set(piped) == {0.0, 1.0} and 0.5 < called < 0.95
+once = all(share < 0.1 or share > 0.9 for share in piped) and max(piped) - min(piped) > 0.8 and 0.5 < called < 0.95
 if not (once and len(set(one_seed)) > 1):
     sys.exit("The behaviour has changed: AugMix no longer draws its operations once for a pipeline.")
 PYTHON

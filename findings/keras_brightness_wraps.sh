@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Keras's RandomBrightness counts round past white: bytes that are made brighter by half their range come out dark (255
-# becomes 126). The same pictures as float32 stop at 255. The layer says nothing and returns bytes.
+# Keras's RandomBrightness, called on bytes, counts round past white: those above 128, made brighter by half the range,
+# come out dark (255 becomes 126). The same pictures as float32 stop at 255. The layer says nothing and returns bytes.
 #
 # Versions: Keras 3.15.1 on its JAX backend (jax 0.10.2), NumPy 2.4.6; 3.15.0 on TensorFlow 2.21.0 gave the same.
 # Source: found by giving every augmentation layer the same pictures as bytes and as floats. `transform_images` in
 # `keras/src/layers/preprocessing/image_preprocessing/random_brightness.py` casts the change to the type of the images
 # and adds it there, so that the sum is taken modulo 256 before it is cut to the range; the other layers that change
-# colours compute in float32 (or refuse bytes). Data sets of pictures come as bytes, `keras.datasets` included.
+# colours compute in float32, or refuse bytes. It shows where the layer is called by itself, as on the bytes of
+# `keras.datasets`; a tf.data pipeline, or a model with an ordinary `Input`, makes them float32 first.
 
 set -euo pipefail
 

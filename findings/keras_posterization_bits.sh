@@ -2,7 +2,7 @@
 # Keras's RandomPosterization(factor=8), "the number of bits to keep for each channel", keeps 1 to 7 bits, drawn anew
 # for each picture, and never 8: on average it takes half of the bits away. The tuple (8, 8) keeps all.
 #
-# Versions: Keras 3.15.1 on its JAX backend (jax 0.10.2), NumPy 2.4.6; 3.15.0 on TensorFlow 2.21.0 gave the same.
+# Versions: Keras 3.15.1 on its JAX backend (jax 0.10.2), NumPy 2.4.6; 3.15.0 on TensorFlow 2.21.0 behaved alike.
 # Source: found by asking each augmentation layer for the setting at which it should change nothing. The base class
 # turns one number into the range from the least to it, and `get_random_transformation` in
 # `keras/src/layers/preprocessing/image_preprocessing/random_posterization.py` draws from that range without its end.

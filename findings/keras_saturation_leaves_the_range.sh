@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Keras's RandomSaturation makes negative pixels, down to -357 at a factor of 0.8, from pictures of 0 to 255, the range
-# it takes by default. From the same pictures in 0 to 1, with `value_range=(0, 1)`, every pixel stays in its range.
+# Keras's RandomSaturation makes negative pixels from pictures of 0 to 255, its default range: at a factor of 0.8 an
+# orange of (255, 153, 102) becomes (255, -153, -357). With pictures of 0 to 1 and `value_range=(0, 1)` every pixel
+# stays in its range.
 #
 # Versions: Keras 3.15.1 on its JAX backend (jax 0.10.2), NumPy 2.4.6; 3.15.0 on TensorFlow 2.21.0 gave the same.
 # Source: found by comparing every augmentation layer on pictures in both ranges. Saturation lies between 0 and 1 in
 # HSV, whatever the range of the pictures, but `transform_images` in
 # `keras/src/layers/preprocessing/image_preprocessing/random_saturation.py` cuts it at the upper end of `value_range`,
-# so that it reaches 255. Factors of up to 0.5, which only take colour away, are right. RandomColorJitter uses the
-# layer, with the same default.
+# so that it may exceed 1 by far. Factors of up to 0.5, which only take colour away, are right. RandomColorJitter uses
+# the layer, with the same default.
 
 set -euo pipefail
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Two runs that name the same new dataset in MLflow at the same moment, as the first trials of a sweep do: one of them
-# gets an IntegrityError and has no dataset. Whoever tries again finds the other's, and succeeds.
+# Two runs that name the same new dataset in MLflow at the same moment, as the first trials of a parallel sweep may: one
+# gets an MlflowException (IntegrityError: UNIQUE constraint failed) and no dataset. A second attempt finds the other
+# run's dataset and succeeds.
 #
 # Versions: MLflow 3.17.2 (mlflow-skinny) with SQLite, SQLAlchemy 2.1.9.
 # Source: found when one of three trainings that were started together was refused. `_log_inputs_impl` in
@@ -26,12 +27,13 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "1"
 import mlflow
 from mlflow.entities import Dataset, DatasetInput
 
-logging.disable(logging.CRITICAL)
 STORE = "sqlite:///mlflow.db"
+REFUSAL = "UNIQUE constraint failed: datasets."
 IMAGES = DatasetInput(Dataset("train", "0123abcd", "local", "images"), [])
 
 
 def name_images(run_id, barrier, answers):
+    logging.disable(logging.CRITICAL)
     client = mlflow.MlflowClient(STORE)
     client.get_run(run_id)  # the connection is open before both begin
     barrier.wait()
@@ -44,7 +46,7 @@ def name_images(run_id, barrier, answers):
 
 def both_at_once(runs):
     """What each was answered."""
-    processes = multiprocessing.get_context("fork")
+    processes = multiprocessing.get_context("spawn")  # each with a connection of its own
     barrier, answers = processes.Barrier(len(runs)), processes.Queue()
     crowd = [processes.Process(target=name_images, args=(run, barrier, answers)) for run in runs]
     for process in crowd:
@@ -55,27 +57,31 @@ def both_at_once(runs):
     return answered
 
 
-print("MLflow", mlflow.__version__)
-client = mlflow.MlflowClient(STORE)
-refused = {}
-for sweep in range(20):  # chance decides; the first nearly always shows it
-    experiment = client.create_experiment(f"sweep {sweep}")
-    runs = [client.create_run(experiment).info.run_id for _ in range(2)]
-    answered = both_at_once(runs)
-    refused = {run: error for run, error in answered.items() if error}
-    if refused:
-        break
+def main():
+    logging.disable(logging.CRITICAL)
+    print("MLflow", mlflow.__version__)
+    client = mlflow.MlflowClient(STORE)
+    for sweep in range(20):  # chance decides; the first nearly always shows it
+        experiment = client.create_experiment(f"sweep {sweep}")
+        runs = [client.create_run(experiment).info.run_id for _ in range(2)]
+        answered = both_at_once(runs)
+        refused = [run for run, error in answered.items() if error and REFUSAL in error]
+        if refused:
+            break
 
-for number, run in enumerate(runs):
-    count = len(client.get_run(run).inputs.dataset_inputs)
-    print(f"run {number}: {count} dataset, answered: {answered[run] or 'nothing'}")
-without = [run for run in refused if not client.get_run(run).inputs.dataset_inputs]
-for run in refused:
-    client.log_inputs(run, datasets=[IMAGES])
-again = [len(client.get_run(run).inputs.dataset_inputs) for run in runs]
-print("datasets of both runs after another attempt:", again)
+    for number, run in enumerate(runs):
+        count = len(client.get_run(run).inputs.dataset_inputs)
+        print(f"run {number}: {count} dataset, answered: {answered[run] or 'nothing'}")
+    without = [run for run in refused if not client.get_run(run).inputs.dataset_inputs]
+    for run in refused:
+        client.log_inputs(run, datasets=[IMAGES])
+    again = [len(client.get_run(run).inputs.dataset_inputs) for run in runs]
+    print("datasets of both runs after another attempt:", again)
+    if not (len(without) == 1 and again == [1, 1]):
+        sys.exit("The behaviour has changed: two runs can name the same new dataset at the same moment.")
 
-if not (len(without) == 1 and "UNIQUE constraint failed: datasets." in refused[without[0]] and again == [1, 1]):
-    sys.exit("The behaviour has changed: two runs can name the same new dataset at the same moment.")
+
+if __name__ == "__main__":
+    main()
 PYTHON
 "$folder/venv/bin/python" at_once.py

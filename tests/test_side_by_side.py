@@ -17,7 +17,7 @@ from tinyres.tracking.store import Store
 
 EPOCHS = 3
 SAME_IMAGES = "UNIQUE constraint failed: datasets."
-"""What MLflow 3.17.2 answers to all but one of those that make the same images known to an experiment at the same
+"""What MLflow 3.17.2 may answer to all but one of those that make the same images known to an experiment at the same
 moment: it looks for them and adds them in two steps. The recorder's next attempt finds them."""
 
 
