@@ -41,5 +41,5 @@ for name, layer in layers.items():
     print(f"{name:33} corner {corner:3}, edge {edge:3}, middle {middle}; {changed:.0%} of the pixels changed")
 
 if list(found.values()) != [(49, 70, 100), (62, 77, 100), (138, 123, 100)]:
-    sys.exit("The behaviour has changed: blur and sharpness no longer draw a frame.")
+    sys.exit("The behaviour has changed: blur and sharpness no longer leave a frame.")
 PYTHON

@@ -5,9 +5,9 @@
 #
 # Versions: Keras 3.15.1 on its JAX backend (jax 0.10.2), NumPy 2.4.6; 3.15.0 on TensorFlow 2.21.0 behaved alike.
 # Source: found by giving every augmentation layer a drawing as picture and as mask. `get_random_transformation` in
-# `keras/src/layers/preprocessing/image_preprocessing/random_elastic_transform.py` keeps a
-# seed generator among what picture and mask share; each of the two draws its own displacements from it. Flips,
-# rotations, shears, translations, zooms, RandomCrop and RandomPerspective kept both together.
+# `keras/src/layers/preprocessing/image_preprocessing/random_elastic_transform.py` keeps a seed generator among what
+# picture and mask share; each of the two draws its own displacements from it. Flips, rotations, shears, translations,
+# zooms, RandomCrop and RandomPerspective kept both together.
 
 set -euo pipefail
 
